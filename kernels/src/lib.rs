@@ -1,0 +1,1 @@
+//! SIMD kernels of the endocast engine.

@@ -1,0 +1,1 @@
+//! Brain extraction from head MRI on plain CPUs.

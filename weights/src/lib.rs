@@ -1,0 +1,1 @@
+//! The endocast model file: format, graph, reader and writer.
