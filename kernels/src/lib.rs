@@ -1,1 +1,2 @@
-//! SIMD kernels of the endocast engine.
+pub mod contract;
+pub mod cpu;

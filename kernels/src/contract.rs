@@ -1,0 +1,420 @@
+//! What every kernel promises and what it may rely on.
+//!
+//! All kernels work on one output plane at a time; whoever drives them decides which planes exist.
+//!
+//! # Layouts
+//!
+//! * **Blocked plane**: `[block][row][column][16 channels]` of `f32`, surrounded on all four sides by
+//!   a halo of [`PlaneShape::halo`] rows and columns that holds zeros. Channels beyond the logical
+//!   ones are zero.
+//! * **Planar plane**: `[channel][row][column]` of `f32` with the same halo; only the input image and
+//!   the network's results have it.
+//! * **Packed convolution weights**: `[out block][in block][tap][16 in][16 out]`, taps in the order
+//!   dz, dy, dx; a planar input of `n` channels has one in-block of `n` instead of 16. Padding is
+//!   zero. Bias, scale and shift vectors are padded to whole blocks.
+//!
+//! # Rules
+//!
+//! * A kernel reads nothing outside the slices it is given and writes nothing but the interior
+//!   (never the halo) of its output planes. Outputs alias nothing; the borrow checker sees to it.
+//! * A kernel is a pure function of its arguments: scratch contents do not matter, no state remains.
+//! * [`Exactness`] says how results relate to the scalar reference and to each other.
+//! * Every argument struct is checked once per call by its `check`, in safe code; the unsafe bodies
+//!   rely on exactly those checks and on nothing else.
+
+use std::ops::Range;
+
+/// Channels per block, and `f32` lanes of the widest register.
+pub const LANES: usize = 16;
+
+/// How a kernel's result relates to the mathematical one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Exactness {
+    /// Sums run source block, tap, input channel, one fused multiply-add each, starting at the bias:
+    /// the same bits from every kernel of this class.
+    Fused,
+    /// |error| <= `factor` * f32::EPSILON * (sum of |product|s + |bias| + |residual|), per output.
+    Bounded {
+        /// Multiple of the unit roundoff.
+        factor: f32,
+    },
+}
+
+/// Extent of one plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaneShape {
+    /// Rows, without the halo.
+    pub height: usize,
+    /// Columns, without the halo.
+    pub width: usize,
+    /// Zero rows above and below, zero columns left and right.
+    pub halo: usize,
+}
+
+impl PlaneShape {
+    /// Voxels from one row to the next.
+    pub fn pitch(&self) -> usize {
+        self.width + 2 * self.halo
+    }
+
+    /// Voxels of one channel block (or one planar channel), halo included.
+    pub fn area(&self) -> usize {
+        (self.height + 2 * self.halo) * self.pitch()
+    }
+
+    /// Elements of a blocked plane of `blocks` channel blocks.
+    pub fn blocked_len(&self, blocks: usize) -> usize {
+        blocks * self.area() * LANES
+    }
+
+    /// Index of the voxel at (`row`, `column`), counted from the halo's corner, inside its block.
+    pub fn voxel(&self, row: usize, column: usize) -> usize {
+        (row + self.halo) * self.pitch() + column + self.halo
+    }
+}
+
+/// Number of 16-channel blocks that hold `channels`.
+pub const fn blocks_of(channels: usize) -> usize {
+    channels.div_ceil(LANES)
+}
+
+/// The part of a convolution that is known before any data: decides which kernel runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConvProblem {
+    /// Edge of the cubic kernel: 1 or 3.
+    pub kernel: usize,
+    /// Input voxels per output voxel: 1 or 2.
+    pub stride: usize,
+    /// Input voxels between taps.
+    pub dilation: usize,
+    /// Channel blocks over all sources; for a planar input its channels.
+    pub inputs: usize,
+    /// Whether the input is planar (the image) instead of blocked.
+    pub planar: bool,
+    /// Output channel blocks.
+    pub outputs: usize,
+    /// Output rows.
+    pub height: usize,
+    /// Output columns.
+    pub width: usize,
+}
+
+impl ConvProblem {
+    /// Kernel taps: 1 or 27.
+    pub fn taps(&self) -> usize {
+        self.kernel.pow(3)
+    }
+
+    /// Elements of the packed weights of one output block.
+    pub fn weights_per_block(&self) -> usize {
+        self.inputs * self.taps() * LANES * if self.planar { 1 } else { LANES }
+    }
+
+    /// Elements of the packed weights.
+    pub fn weights_len(&self) -> usize {
+        self.outputs * self.weights_per_block()
+    }
+
+    /// Rows and columns of halo that the sources need.
+    pub fn halo(&self) -> usize {
+        (self.kernel / 2) * self.dilation
+    }
+
+    /// Multiply-accumulates of one output plane, padding channels included.
+    pub fn macs(&self) -> u64 {
+        (self.weights_len() * self.height * self.width) as u64
+    }
+}
+
+/// One input tensor of a convolution, seen from one output plane.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Input planes `z * stride + (dz - 1) * dilation` for dz = 0, 1, 2; a plane outside the volume is
+    /// a plane of zeros. A 1x1x1 convolution reads only the middle one.
+    pub planes: [&'a [f32]; 3],
+    /// Extent of each plane.
+    pub shape: PlaneShape,
+    /// Channel blocks (channels, if planar) of each plane.
+    pub blocks: usize,
+}
+
+/// A plane that is read at the output's own voxels.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane<'a> {
+    /// Blocked data.
+    pub data: &'a [f32],
+    /// Rows and columns of halo.
+    pub halo: usize,
+}
+
+/// A plane that is written.
+#[derive(Debug)]
+pub struct PlaneMut<'a> {
+    /// Blocked data; the kernel writes the interior only.
+    pub data: &'a mut [f32],
+    /// Rows and columns of halo.
+    pub halo: usize,
+}
+
+/// Second output of an epilogue: the value after a per-channel affine map and a leaky ReLU.
+#[derive(Debug)]
+pub struct Activated<'a> {
+    /// Per-channel factor, all output blocks.
+    pub scale: &'a [f32],
+    /// Per-channel offset, all output blocks.
+    pub shift: &'a [f32],
+    /// Factor on negative values; 1 for none.
+    pub slope: f32,
+    /// Where the values go.
+    pub out: PlaneMut<'a>,
+}
+
+/// What happens to a sum before it is stored:
+/// `raw = leaky(sum + bias + residual, slope)`, `activated = leaky(raw * scale + shift, slope')`.
+#[derive(Debug)]
+pub struct Epilogue<'a> {
+    /// Added to the sum.
+    pub residual: Option<Plane<'a>>,
+    /// Factor on negative values before the first store; 1 for none.
+    pub slope: f32,
+    /// First store.
+    pub raw: Option<PlaneMut<'a>>,
+    /// Second store.
+    pub activated: Option<Activated<'a>>,
+}
+
+/// Arguments of a convolution of one output plane, planar or blocked input.
+#[derive(Debug)]
+pub struct ConvArgs<'a> {
+    /// Shape of the work.
+    pub problem: ConvProblem,
+    /// Input tensors, in the order of the weights' in-blocks.
+    pub sources: &'a [Source<'a>],
+    /// Weights as the kernel's `prepare` made them (the packed ones if it has none).
+    pub weights: &'a [f32],
+    /// One value per output channel, padded to whole blocks.
+    pub bias: &'a [f32],
+    /// Output blocks to compute.
+    pub blocks: Range<usize>,
+    /// What to do with the sums.
+    pub epilogue: Epilogue<'a>,
+    /// Working memory of at least the kernel's `scratch_len`.
+    pub scratch: &'a mut [f32],
+}
+
+impl ConvArgs<'_> {
+    /// Panics unless every access that the contract allows is inside its slice.
+    ///
+    /// `weights_len` and `scratch_len` are those of the kernel that will run.
+    pub fn check(&self, weights_len: usize, scratch_len: usize) {
+        let p = &self.problem;
+        assert!(matches!((p.kernel, p.stride), (1, 1) | (3, 1) | (3, 2)) && p.dilation >= 1);
+        assert!(p.height >= 1 && p.width >= 1 && p.inputs >= 1);
+        assert!(self.blocks.start <= self.blocks.end && self.blocks.end <= p.outputs);
+        assert_eq!(self.weights.len(), weights_len, "weights");
+        assert_eq!(self.bias.len(), p.outputs * LANES, "bias");
+        assert!(self.scratch.len() >= scratch_len, "scratch");
+        let lanes = if p.planar { 1 } else { LANES };
+        assert_eq!(
+            self.sources.iter().map(|s| s.blocks).sum::<usize>(),
+            p.inputs,
+            "sources"
+        );
+        for source in self.sources {
+            assert!(source.shape.halo >= p.halo(), "halo");
+            assert!((p.height - 1) * p.stride < source.shape.height, "rows");
+            assert!((p.width - 1) * p.stride < source.shape.width, "columns");
+            let len = source.blocks * source.shape.area() * lanes;
+            let read = if p.kernel == 1 { 1..2 } else { 0..3 };
+            assert!(
+                source.planes[read].iter().all(|plane| plane.len() >= len),
+                "source plane"
+            );
+        }
+        let fits = |len: usize, halo: usize| {
+            let shape = PlaneShape {
+                height: p.height,
+                width: p.width,
+                halo,
+            };
+            assert!(len >= shape.blocked_len(p.outputs), "output plane");
+        };
+        let epilogue = &self.epilogue;
+        if let Some(residual) = &epilogue.residual {
+            fits(residual.data.len(), residual.halo);
+        }
+        if let Some(raw) = &epilogue.raw {
+            fits(raw.data.len(), raw.halo);
+        }
+        if let Some(activated) = &epilogue.activated {
+            fits(activated.out.data.len(), activated.out.halo);
+            assert_eq!(activated.scale.len(), p.outputs * LANES, "scale");
+            assert_eq!(activated.shift.len(), p.outputs * LANES, "shift");
+        }
+    }
+}
+
+/// Where one output coordinate of an interpolation falls on the input axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tap {
+    /// Lower input index.
+    pub index: u32,
+    /// Weight of the next higher input index (which is not read when this is 0), below 1.
+    pub fraction: f32,
+}
+
+/// Positions of `factor * len` outputs on an axis of `len` inputs, corners aligned:
+/// output `i` lies at `i * (len - 1) / (factor * len - 1)`.
+pub fn upsample_taps(len: usize, factor: usize) -> impl Iterator<Item = Tap> {
+    let outputs = len * factor;
+    (0..outputs).map(move |i| {
+        let (position, last) = (i * (len - 1), (outputs - 1).max(1));
+        Tap {
+            index: (position / last) as u32,
+            fraction: ((position % last) as f64 / last as f64) as f32,
+        }
+    })
+}
+
+/// Arguments of a trilinear interpolation of one output plane (all blocks):
+/// `out = leaky(lerp_x(lerp_y(lerp_z(planes))), slope)`.
+#[derive(Debug)]
+pub struct UpsampleArgs<'a> {
+    /// Lower and higher input plane (the same one where the fraction is 0), blocked.
+    pub planes: [&'a [f32]; 2],
+    /// Extent of both input planes.
+    pub shape: PlaneShape,
+    /// Channel blocks.
+    pub blocks: usize,
+    /// Weight of the higher plane.
+    pub fraction: f32,
+    /// One tap per output row.
+    pub rows: &'a [Tap],
+    /// One tap per output column.
+    pub columns: &'a [Tap],
+    /// Factor on negative values; 1 for none.
+    pub slope: f32,
+    /// Result; its extent is `rows.len()` by `columns.len()`.
+    pub out: PlaneMut<'a>,
+    /// At least `shape.width * 16` elements: one interpolated input row.
+    pub scratch: &'a mut [f32],
+}
+
+impl UpsampleArgs<'_> {
+    /// Panics unless every access that the contract allows is inside its slice.
+    pub fn check(&self) {
+        let len = self.shape.blocked_len(self.blocks);
+        assert!(
+            self.planes.iter().all(|plane| plane.len() >= len),
+            "input plane"
+        );
+        let inside = |taps: &[Tap], extent: usize| {
+            taps.iter().all(|tap| {
+                (tap.index as usize) + usize::from(tap.fraction != 0.0) < extent
+                    && (0.0..1.0).contains(&tap.fraction)
+            })
+        };
+        assert!(inside(self.rows, self.shape.height), "row taps");
+        assert!(inside(self.columns, self.shape.width), "column taps");
+        let out = PlaneShape {
+            height: self.rows.len(),
+            width: self.columns.len(),
+            halo: self.out.halo,
+        };
+        assert!(
+            self.out.data.len() >= out.blocked_len(self.blocks),
+            "output plane"
+        );
+        assert!(self.scratch.len() >= self.shape.width * LANES, "scratch");
+    }
+}
+
+/// Non-linearity of a [`PointwiseArgs`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// `max(x, slope * x)`; slope 1 is the identity.
+    Leaky {
+        /// Factor on negative values.
+        slope: f32,
+    },
+    /// `x / 2 * (1 + erf(x / sqrt 2))`, within 1e-6 absolute.
+    Gelu,
+}
+
+/// Arguments of `out = activation(input * scale + shift + addend)` over the interior of one plane.
+#[derive(Debug)]
+pub struct PointwiseArgs<'a> {
+    /// Input values.
+    pub input: Plane<'a>,
+    /// Added after the affine map.
+    pub addend: Option<Plane<'a>>,
+    /// Rows of the plane.
+    pub height: usize,
+    /// Columns of the plane.
+    pub width: usize,
+    /// Channel blocks.
+    pub blocks: usize,
+    /// Per-channel factor.
+    pub scale: &'a [f32],
+    /// Per-channel offset.
+    pub shift: &'a [f32],
+    /// Applied last.
+    pub activation: Activation,
+    /// Result.
+    pub out: PlaneMut<'a>,
+}
+
+impl PointwiseArgs<'_> {
+    /// Panics unless every access that the contract allows is inside its slice.
+    pub fn check(&self) {
+        let fits = |len: usize, halo: usize| {
+            let shape = PlaneShape {
+                height: self.height,
+                width: self.width,
+                halo,
+            };
+            assert!(len >= shape.blocked_len(self.blocks), "plane");
+        };
+        fits(self.input.data.len(), self.input.halo);
+        fits(self.out.data.len(), self.out.halo);
+        if let Some(addend) = &self.addend {
+            fits(addend.data.len(), addend.halo);
+        }
+        assert_eq!(self.scale.len(), self.blocks * LANES, "scale");
+        assert_eq!(self.shift.len(), self.blocks * LANES, "shift");
+    }
+}
+
+/// Arguments of the per-channel sums of one plane, added in row-major order in `f64`.
+#[derive(Debug)]
+pub struct MomentsArgs<'a> {
+    /// Input values.
+    pub input: Plane<'a>,
+    /// Rows of the plane.
+    pub height: usize,
+    /// Columns of the plane.
+    pub width: usize,
+    /// Channel blocks.
+    pub blocks: usize,
+    /// Sum of each channel over the plane, overwritten.
+    pub sums: &'a mut [f64],
+    /// Sum of squares of each channel over the plane, overwritten.
+    pub squares: &'a mut [f64],
+}
+
+impl MomentsArgs<'_> {
+    /// Panics unless every access that the contract allows is inside its slice.
+    pub fn check(&self) {
+        let shape = PlaneShape {
+            height: self.height,
+            width: self.width,
+            halo: self.input.halo,
+        };
+        assert!(
+            self.input.data.len() >= shape.blocked_len(self.blocks),
+            "plane"
+        );
+        assert_eq!(self.sums.len(), self.blocks * LANES, "sums");
+        assert_eq!(self.squares.len(), self.blocks * LANES, "squares");
+    }
+}

@@ -1,0 +1,137 @@
+//! Which instruction sets this processor has, and which of them may be used.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// An instruction set that kernels are written for, poorest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isa {
+    /// Portable code.
+    Scalar,
+    /// The baseline of x86-64.
+    Sse2,
+    /// AVX2, FMA and F16C.
+    Avx2,
+    /// AVX-512 F, BW, VL and DQ.
+    Avx512,
+}
+
+impl Isa {
+    /// Every instruction set, poorest first.
+    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Sse2, Isa::Avx2, Isa::Avx512];
+
+    /// The word used in kernel names and by the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Sse2 => "sse2",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        }
+    }
+
+    fn detected(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return match self {
+            Isa::Scalar | Isa::Sse2 => true,
+            Isa::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            Isa::Avx512 => {
+                Isa::Avx2.detected()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+            }
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        return self == Isa::Scalar;
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Isa, String> {
+        Isa::ALL
+            .into_iter()
+            .find(|isa| isa.name() == word)
+            .ok_or_else(|| {
+                let names: Vec<_> = Isa::ALL.iter().map(|isa| isa.name()).collect();
+                format!(
+                    "unknown instruction set '{word}': expected one of {}",
+                    names.join(", ")
+                )
+            })
+    }
+}
+
+/// The instruction sets that kernels may use: proof that this processor has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    present: u32,
+}
+
+impl Cpu {
+    /// Asks the processor.
+    pub fn detect() -> Cpu {
+        let present = Isa::ALL.into_iter().filter(|isa| isa.detected());
+        Cpu {
+            present: present.fold(0, |bits, isa| bits | 1 << isa as u32),
+        }
+    }
+
+    /// The same processor without anything richer than `cap`; never adds an instruction set.
+    #[must_use]
+    pub fn capped(self, cap: Isa) -> Cpu {
+        Cpu {
+            present: self.present & ((2 << cap as u32) - 1),
+        }
+    }
+
+    /// Whether kernels for `isa` may run.
+    pub fn has(self, isa: Isa) -> bool {
+        self.present & 1 << isa as u32 != 0
+    }
+
+    /// The usable instruction sets, poorest first.
+    pub fn isas(self) -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(move |&isa| self.has(isa))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_only_removes() {
+        let cpu = Cpu::detect();
+        for cap in Isa::ALL {
+            let capped = cpu.capped(cap);
+            assert!(capped.has(Isa::Scalar));
+            assert!(
+                Isa::ALL
+                    .iter()
+                    .all(|&isa| capped.has(isa) == (cpu.has(isa) && isa <= cap))
+            );
+        }
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for isa in Isa::ALL {
+            assert_eq!(isa.name().parse::<Isa>(), Ok(isa));
+        }
+        assert!("avx3".parse::<Isa>().unwrap_err().contains("scalar, sse2"));
+    }
+}
