@@ -1,0 +1,280 @@
+"""Train the network; the same command resumes an interrupted run.
+
+    python tools/train/labelmaps.py --out RUN/labelmaps
+    python tools/train/train.py --run RUN
+"""
+
+import argparse
+import math
+import multiprocessing
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+import dataset
+import synthesis
+from network import ResUNet
+
+
+@dataclass
+class Stage:
+    name: str
+    grid: int  # voxels per side of the 240 mm field of view
+    crop: tuple  # voxels (right, anterior, superior) given to the network
+    batch: int
+    steps: int
+    rate: tuple  # learning rate at the beginning and the end (cosine between)
+    norm: str
+
+
+STAGES = (
+    Stage("coarse", 64, (64, 64, 64), 2, 1000, (2e-3, 1e-3), "renorm"),
+    Stage("fine", 96, (64, 80, 80), 1, 2200, (1e-3, 2e-4), "renorm"),
+    Stage("settle", 96, (96, 96, 96), 1, 250, (2e-4, 1e-5), "frozen"),
+)
+WARM_UP = 100  # steps of rising learning rate
+PLAIN_BATCH = 200  # first steps with plain batch statistics
+KINDS = {"head-": 0.85, "infant_brain-": 0.10, "brainmask_shapes-": 0.05}
+AVERAGE = 0.997  # decay of the averaged weights
+
+
+def generate(queue, stage_index, folder, seed):
+    """Worker: endless samples of the current stage, tagged with its index."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(seed)
+    heads = {kind: [synthesis.HeadMap(p) for p in sorted(folder.glob(kind + "*.npy"))]
+             for kind in KINDS}
+    while True:
+        index = stage_index.value
+        stage = STAGES[index]
+        kind = rng.choice(list(KINDS), p=list(KINDS.values()))
+        head = heads[kind][rng.integers(len(heads[kind]))]
+        image, target = synthesis.synthesise(head, rng, stage.grid)
+        corner = [int(rng.integers(0, stage.grid - c + 1)) for c in stage.crop]
+        box = tuple(slice(a, a + c) for a, c in zip(corner, stage.crop))
+        queue.put((index, image[box].copy(), target[(slice(None),) + box].copy()))
+
+
+def next_batch(queue, index):
+    """(batch, 1, ...) images and (batch, 2, ...) targets in 0..1 of one stage."""
+    images, targets = [], []
+    while len(images) < STAGES[index].batch:
+        tag, image, target = queue.get()
+        if tag == index:
+            images.append(image)
+            targets.append(target)
+    images = torch.from_numpy(np.stack(images)).float().unsqueeze(1)
+    targets = torch.from_numpy(np.stack(targets)).float() / 255
+    layout = torch.channels_last_3d
+    return images.to(memory_format=layout), targets.to(memory_format=layout)
+
+
+def loss_of(logits, targets):
+    """Cross entropy, heavier near the boundary, plus soft Dice; both channels."""
+    kernel = dict(kernel_size=3, stride=1, padding=1)
+    near = functional.max_pool3d(targets, **kernel) + functional.max_pool3d(-targets, **kernel)
+    entropy = functional.binary_cross_entropy_with_logits(logits, targets, weight=1 + 3 * near)
+    p = torch.sigmoid(logits)
+    sums = (2, 3, 4)
+    dice = (2 * (p * targets).sum(sums) + 50) / (p.sum(sums) + targets.sum(sums) + 50)
+    return entropy + (1 - dice).mean()
+
+
+class ThreadChoice:
+    """Keeps using whichever of one or two threads gave the faster recent steps."""
+
+    def __init__(self):
+        self.seconds = {}
+        self.count = 0
+        self.threads = 1
+
+    def before(self):
+        self.count += 1
+        probe = self.count % 40 in (0, 1, 2)
+        fastest = min(self.seconds, key=self.seconds.get, default=1)
+        self.threads = 3 - fastest if probe else fastest
+        torch.set_num_threads(self.threads)
+
+    def after(self, seconds):
+        old = self.seconds.get(self.threads, seconds)
+        self.seconds[self.threads] = 0.5 * old + 0.5 * seconds
+
+
+class Monitor:
+    """Evaluation-mode Dice of the monitored validation scans on the network's grid."""
+
+    def __init__(self, data):
+        self.rows = [r for r in dataset.read_validation() if r["monitor"] == "1"]
+        self.data = data
+        self.cases = {}
+
+    def load(self, grid):
+        if grid in self.cases:
+            return self.cases[grid]
+        cases = []
+        for row in self.rows:
+            scan = dataset.load(self.data / "images" / f"{row['name']}.nii.gz")
+            mask = dataset.load(self.data / "masks" / f"{row['name']}.nii.gz")
+            image, positions = dataset.to_grid(scan, grid)
+            truth = dataset.mask_to_grid(mask, positions) > 0.5
+            bottom = np.flatnonzero(truth.any(axis=(0, 1)))[0] if "_p01_" in row["name"] else 0
+            cases.append((row, image, truth, bottom))
+        self.cases = {grid: cases}
+        return cases
+
+    def __call__(self, model, grid):
+        """Text line with the Dice of each scan and the mean of each reference kind."""
+        model.eval()
+        scores, words = {"full": [], "tight": []}, []
+        for row, image, truth, bottom in self.load(grid):
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                logits = model(torch.from_numpy(image)[None, None])
+            channel = 0 if row["reference"] == "full" else 1
+            mask = logits[0, channel].float().numpy() > 0
+            mask, part = mask[..., bottom:], truth[..., bottom:]
+            dice = 2 * (mask & part).sum() / max(mask.sum() + part.sum(), 1)
+            scores[row["reference"]].append(dice)
+            words.append(f"{row['name']}={dice:.4f}")
+        means = " ".join(f"{k}={np.mean(v):.4f}" for k, v in scores.items())
+        return f"{means} | " + " ".join(words)
+
+
+class Run:
+    """Everything that a checkpoint holds."""
+
+    def __init__(self, folder):
+        self.path = folder / "checkpoint.pt"
+        layout = torch.channels_last_3d
+        self.model = ResUNet(dropout=0.05).to(memory_format=layout)
+        self.average = ResUNet().to(memory_format=layout)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3)
+        self.average.load_state_dict(self.model.state_dict())
+        self.stage, self.step, self.total = 0, 0, 0
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.stage, self.step, self.total = state["stage"], state["step"], state["total"]
+
+    def save(self):
+        partial = self.path.with_suffix(".tmp")
+        torch.save({
+            "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "stage": self.stage,
+            "step": self.step, "total": self.total,
+        }, partial)
+        partial.rename(self.path)
+
+    @torch.no_grad()
+    def update_average(self):
+        decay = min(AVERAGE, (1 + self.total) / (10 + self.total))
+        mean, current = self.average.state_dict(), self.model.state_dict()
+        for name, value in mean.items():
+            if value.dtype.is_floating_point:
+                value.lerp_(current[name], 1 - decay)
+            else:
+                value.copy_(current[name])
+
+    def prepare(self):
+        """Set learning rate and norm behaviour for the coming step."""
+        stage = STAGES[self.stage]
+        first, last = stage.rate
+        blend = 0.5 * (1 + math.cos(math.pi * self.step / stage.steps))
+        rate = (last + (first - last) * blend) * min(1, (self.total + 1) / WARM_UP)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        if self.total < PLAIN_BATCH:
+            self.model.set_norm("batch")
+        else:
+            ease = min(1, (self.total - PLAIN_BATCH) / 300)
+            self.model.set_norm(stage.norm, 1 + 4 * ease, 8 * ease)
+        self.model.train()
+        return rate
+
+    def learn(self, images, targets):
+        """One optimisation step; returns the loss."""
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.model(images)
+        loss = loss_of(logits.float(), targets)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        self.total += 1
+        self.update_average()
+        return loss.item()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--run", type=Path, required=True, help="folder for all state")
+    parser.add_argument("--labelmaps", type=Path, help="default: RUN/labelmaps")
+    parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--monitor-minutes", type=float, default=12)
+    parser.add_argument("--save-minutes", type=float, default=4)
+    options = parser.parse_args()
+    options.run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    run = Run(options.run)
+
+    # forked before any parallel region, so that the worker starts cleanly
+    context = multiprocessing.get_context("fork")
+    queue, stage_index = context.Queue(6), context.Value("i", min(run.stage, len(STAGES) - 1))
+    seed = [options.seed, run.total]
+    worker = context.Process(
+        target=generate, daemon=True,
+        args=(queue, stage_index, options.labelmaps or options.run / "labelmaps", seed))
+    worker.start()
+
+    log = open(options.run / "train.log", "a", buffering=1)
+
+    def note(text):
+        log.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+    note(f"start stage={run.stage} step={run.step} total={run.total} seed={seed}")
+    stopping = []
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+    monitor, threads = Monitor(options.data), ThreadChoice()
+    saved = watched = time.monotonic()
+    losses = []
+    while run.stage < len(STAGES) and not stopping:
+        stage = STAGES[run.stage]
+        if run.step >= stage.steps:
+            note(f"monitor end-of-{stage.name} {monitor(run.average, stage.grid)}")
+            run.stage, run.step = run.stage + 1, 0
+            stage_index.value = min(run.stage, len(STAGES) - 1)
+            run.save()
+            continue
+        rate = run.prepare()
+        images, targets = next_batch(queue, run.stage)
+        threads.before()
+        begin = time.monotonic()
+        losses.append(run.learn(images, targets))
+        threads.after(time.monotonic() - begin)
+        now = time.monotonic()
+        if run.step % 20 == 0:
+            spent = " ".join(f"{k}:{v:.2f}s" for k, v in sorted(threads.seconds.items()))
+            note(f"{stage.name} step={run.step} total={run.total} loss={np.mean(losses):.4f} "
+                 f"rate={rate:.2e} threads={threads.threads} {spent}")
+            losses.clear()
+        if now - saved > 60 * options.save_minutes:
+            run.save()
+            saved = now
+        if now - watched > 60 * options.monitor_minutes:
+            note(f"monitor total={run.total} {monitor(run.average, stage.grid)}")
+            watched = time.monotonic()
+    run.save()
+    note(f"stop stage={run.stage} step={run.step} total={run.total}")
+
+
+if __name__ == "__main__":
+    main()
