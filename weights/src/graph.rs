@@ -160,6 +160,35 @@ impl Graph {
         self.nodes.iter().position(|node| node.name == name)
     }
 
+    /// The nodes whose channels, one after the other, are the channels that `node` reads through its
+    /// first input.
+    ///
+    /// Looks back through operations that treat every channel alone (affine, instance norm, leaky
+    /// ReLU, GELU) and takes concatenations apart; `[0]` if `node` reads only the image.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn sources(&self, node: usize) -> Vec<usize> {
+        let mut sources = Vec::new();
+        let mut pending: Vec<usize> = self.nodes[node]
+            .inputs
+            .first()
+            .copied()
+            .into_iter()
+            .collect();
+        while let Some(index) = pending.pop() {
+            let node = &self.nodes[index];
+            match node.op {
+                Op::Affine | Op::InstanceNorm { .. } | Op::LeakyRelu { .. } | Op::Gelu => {
+                    pending.push(node.inputs[0]);
+                }
+                Op::Concat => pending.extend(node.inputs.iter().rev()),
+                _ => sources.push(index),
+            }
+        }
+        sources
+    }
+
     /// Appends a node and returns its index.
     ///
     /// # Errors
@@ -425,6 +454,15 @@ sigmoid p d
         assert_eq!(graph.to_string(), TEXT);
         assert_eq!(graph.output().unwrap().channels, 2);
         assert_eq!(graph.nodes()[6].channels, 32);
+    }
+
+    #[test]
+    fn sources_are_the_concatenated_tensors() {
+        let graph = Graph::parse(TEXT).unwrap();
+        assert_eq!(graph.sources(1), [0]);
+        assert_eq!(graph.sources(4), [1]);
+        assert_eq!(graph.sources(7), [5, 1]);
+        assert_eq!(graph.sources(0), []);
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! Memory that starts on a 64-byte line.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
+
+use bytemuck::{Pod, Zeroable};
+
+/// Alignment of a model's bytes and of every tensor in them.
+pub const ALIGNMENT: usize = 64;
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; ALIGNMENT]);
+
+/// Owned bytes that start on a 64-byte line.
+#[derive(Clone)]
+pub struct AlignedBytes {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl AlignedBytes {
+    /// `len` zero bytes.
+    pub fn zeroed(len: usize) -> AlignedBytes {
+        AlignedBytes {
+            lines: vec![Line::zeroed(); len.div_ceil(ALIGNMENT)],
+            len,
+        }
+    }
+
+    /// A copy of `bytes`.
+    pub fn copy_of(bytes: &[u8]) -> AlignedBytes {
+        let mut aligned = AlignedBytes::zeroed(bytes.len());
+        aligned.as_mut_slice().copy_from_slice(bytes);
+        aligned
+    }
+
+    /// The first `len` bytes of `file`, from its current position.
+    pub fn read(file: &mut File, len: usize) -> io::Result<AlignedBytes> {
+        let mut aligned = AlignedBytes::zeroed(len);
+        file.read_exact(aligned.as_mut_slice())?;
+        Ok(aligned)
+    }
+
+    /// The bytes, to be written.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+impl Deref for AlignedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+/// A value that starts on a 64-byte line; see [`include_model!`](crate::include_model).
+#[repr(C, align(64))]
+pub struct Aligned<T: ?Sized>(
+    /// The value.
+    pub T,
+);
+
+/// The bytes of a model file, compiled into the program on a 64-byte line: a `&'static [u8]` for
+/// [`Model::from_static`](crate::Model::from_static).
+#[macro_export]
+macro_rules! include_model {
+    ($path:expr) => {{
+        static MODEL: &$crate::Aligned<[u8]> = &$crate::Aligned(*include_bytes!($path));
+        &MODEL.0
+    }};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_aligned_and_equal() {
+        for len in [0, 1, 64, 65, 1000] {
+            let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let aligned = AlignedBytes::copy_of(&bytes);
+            assert_eq!(*aligned, bytes[..]);
+            assert!(len == 0 || aligned.as_ptr().addr().is_multiple_of(ALIGNMENT));
+        }
+    }
+
+    #[test]
+    fn included_bytes_are_aligned() {
+        let bytes: &'static [u8] = include_model!("bytes.rs");
+        assert_eq!(bytes, include_bytes!("bytes.rs"));
+        assert!(bytes.as_ptr().addr().is_multiple_of(ALIGNMENT));
+    }
+}

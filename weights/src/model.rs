@@ -1,0 +1,350 @@
+//! The strict reader: a [`Model`] exists only for bytes that obey every rule of the format.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::ops::{Deref, Range};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::bytes::{ALIGNMENT, AlignedBytes};
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::half::from_f16;
+use crate::header::{Dtype, Entry, Header};
+use crate::preprocessing::Preprocessing;
+use crate::tensors::{Role, packed_shape, roles, tensor_name};
+
+/// The version of the format that this crate writes, and the latest that it reads.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// Longest model file that [`Model::open`] reads, in bytes.
+pub const MAX_FILE: u64 = 1 << 30;
+
+#[cfg(target_endian = "big")]
+compile_error!("tensors are read in place and little-endian");
+
+/// A validated model file.
+///
+/// Its graph is well formed, every tensor that the graph needs is present with exactly the expected
+/// packed shape, no other tensor is, and biases, scales and shifts are finite.
+pub struct Model {
+    bytes: Storage,
+    data: Range<usize>,
+    graph: Graph,
+    preprocessing: Preprocessing,
+    metadata: BTreeMap<String, String>,
+    tensors: HashMap<(usize, Role), Tensor>,
+}
+
+enum Storage {
+    Owned(AlignedBytes),
+    Static(&'static [u8]),
+    #[cfg(feature = "mmap")]
+    Mapped(memmap2::Mmap),
+}
+
+impl Deref for Storage {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Storage::Owned(bytes) => bytes,
+            Storage::Static(bytes) => bytes,
+            #[cfg(feature = "mmap")]
+            Storage::Mapped(bytes) => bytes,
+        }
+    }
+}
+
+/// Where a tensor is in the file, and how it is stored.
+#[derive(Clone)]
+struct Tensor {
+    dtype: Dtype,
+    range: Range<usize>,
+}
+
+/// A tensor's numbers, starting on a 64-byte line: in place, or expanded from half precision.
+pub struct Values<'a>(Numbers<'a>);
+
+enum Numbers<'a> {
+    InPlace(&'a [u8]),
+    Expanded(AlignedBytes),
+}
+
+impl Deref for Values<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &self.0 {
+            Numbers::InPlace(bytes) => bytemuck::cast_slice(bytes),
+            Numbers::Expanded(bytes) => bytemuck::cast_slice(bytes),
+        }
+    }
+}
+
+impl Model {
+    /// Reads the file at `path` into memory.
+    ///
+    /// # Errors
+    /// The file cannot be read, is longer than [`MAX_FILE`], or breaks a rule of the format.
+    pub fn open(path: impl AsRef<Path>) -> Result<Model, Error> {
+        let mut file = File::open(path)?;
+        let len = file.metadata()?.len();
+        if len > MAX_FILE {
+            return Err(Error::TooLarge("the file".into()));
+        }
+        let bytes = AlignedBytes::read(&mut file, len as usize)?;
+        Model::new(Storage::Owned(bytes))
+    }
+
+    /// Maps the file at `path` into memory; pages are read when first used.
+    ///
+    /// # Safety
+    /// While the model lives, nobody may change or truncate the file: a mapping shows such changes,
+    /// which Rust's rules for shared slices forbid, and pages that are gone stop the process.
+    ///
+    /// # Errors
+    /// The file cannot be mapped, or breaks a rule of the format.
+    #[cfg(feature = "mmap")]
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Model, Error> {
+        let file = File::open(path)?;
+        // SAFETY: the caller promises that the file does not change while it is mapped.
+        let bytes = unsafe { memmap2::Mmap::map(&file)? };
+        Model::new(Storage::Mapped(bytes))
+    }
+
+    /// Takes over a copy of `bytes`, the whole contents of a model file.
+    ///
+    /// # Errors
+    /// The bytes break a rule of the format.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model, Error> {
+        Model::new(Storage::Owned(AlignedBytes::copy_of(bytes)))
+    }
+
+    /// Uses bytes that are part of the program in place if they start on a 64-byte line, as those of
+    /// [`include_model!`](crate::include_model) do; copies them otherwise.
+    ///
+    /// # Errors
+    /// The bytes break a rule of the format.
+    pub fn from_static(bytes: &'static [u8]) -> Result<Model, Error> {
+        if bytes.as_ptr().addr().is_multiple_of(ALIGNMENT) {
+            Model::new(Storage::Static(bytes))
+        } else {
+            Model::from_bytes(bytes)
+        }
+    }
+
+    fn new(bytes: Storage) -> Result<Model, Error> {
+        let header = Header::parse(&bytes)?;
+        let metadata = header.metadata;
+        let get = |key| metadata.get(key).ok_or(Error::MissingMetadata(key));
+        let format = get("format")?;
+        if format != "endocast" {
+            return Err(Error::ForeignFormat(format.clone()));
+        }
+        check_version(get("format_version")?)?;
+        check_requires(metadata.get("requires"))?;
+        check_digest("payload_sha256", get("payload_sha256")?)?;
+        if let Some(digest) = metadata.get("source_sha256") {
+            check_digest("source_sha256", digest)?;
+        }
+        get("name")?;
+        let graph = Graph::parse(get("graph")?)?;
+        let preprocessing: Preprocessing = get("preprocessing")?.parse()?;
+        let channels = graph.output().map_or(0, |node| node.channels);
+        if preprocessing.outputs.len() != channels {
+            return Err(Error::Outputs {
+                named: preprocessing.outputs.len(),
+                channels,
+            });
+        }
+        let tensors = match_tensors(&graph, header.tensors, header.data_start)?;
+        let model = Model {
+            data: header.data_start..bytes.len(),
+            bytes,
+            graph,
+            preprocessing,
+            metadata,
+            tensors,
+        };
+        model.check_finite()?;
+        Ok(model)
+    }
+
+    /// The network.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What the pipeline around the network has to do.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &str {
+        &self.metadata["name"]
+    }
+
+    /// The metadata entry `key`; FORMAT.md lists the keys.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// Length of the file, in bytes.
+    pub fn file_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The tensor of the graph's node number `node` for `role`, in its packed layout
+    /// ([`ConvLayout`](crate::pack::ConvLayout) for weights, whole blocks of 16 for the others);
+    /// `None` if the node has no such tensor.
+    pub fn tensor(&self, node: usize, role: Role) -> Option<Values<'_>> {
+        let tensor = self.tensors.get(&(node, role))?;
+        let bytes = &self.bytes[tensor.range.clone()];
+        Some(Values(match tensor.dtype {
+            Dtype::F32 => Numbers::InPlace(bytes),
+            Dtype::F16 => Numbers::Expanded(expand(bytes)),
+        }))
+    }
+
+    /// Compares the data section with the `payload_sha256` of the metadata.
+    ///
+    /// # Errors
+    /// They differ: the file was damaged after it was written.
+    pub fn verify_payload(&self) -> Result<(), Error> {
+        let found = sha256_hex(&self.bytes[self.data.clone()]);
+        let expected = &self.metadata["payload_sha256"];
+        if found == *expected {
+            return Ok(());
+        }
+        Err(Error::PayloadDigest {
+            found,
+            expected: expected.clone(),
+        })
+    }
+
+    /// Checks the short tensors; the weights are too many to be looked at on every start.
+    fn check_finite(&self) -> Result<(), Error> {
+        for (&(node, role), _) in self
+            .tensors
+            .iter()
+            .filter(|((_, role), _)| *role != Role::Weight)
+        {
+            let values = self.tensor(node, role);
+            if values.is_some_and(|values| !values.iter().all(|v| v.is_finite())) {
+                return Err(Error::NotFinite(tensor_name(&self.graph, node, role)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
+}
+
+/// SHA-256 of `bytes`, as lower-case hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// A file of version x.y is read by every reader of version x.z with z >= y.
+fn check_version(found: &str) -> Result<(), Error> {
+    let parse = |text: &str| -> Option<(u32, u32)> {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    match (parse(found), parse(FORMAT_VERSION)) {
+        (Some((major, minor)), Some((ours, latest))) if major == ours && minor <= latest => Ok(()),
+        _ => Err(Error::Version {
+            found: found.into(),
+            supported: FORMAT_VERSION,
+        }),
+    }
+}
+
+/// Version 1.0 has no optional features, so any entry is unknown.
+fn check_requires(list: Option<&String>) -> Result<(), Error> {
+    match list.and_then(|list| list.split(',').find(|entry| !entry.is_empty())) {
+        Some(entry) => Err(Error::Requires(entry.into())),
+        None => Ok(()),
+    }
+}
+
+fn check_digest(key: &'static str, found: &str) -> Result<(), Error> {
+    if found.len() == 64
+        && found
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    {
+        return Ok(());
+    }
+    Err(Error::MalformedDigest {
+        key,
+        found: found.into(),
+    })
+}
+
+/// Gives every tensor to its node.
+fn match_tensors(
+    graph: &Graph,
+    entries: Vec<Entry>,
+    data_start: usize,
+) -> Result<HashMap<(usize, Role), Tensor>, Error> {
+    let mut by_name: BTreeMap<String, Entry> = entries
+        .into_iter()
+        .map(|entry| (entry.name.clone(), entry))
+        .collect();
+    let mut tensors = HashMap::new();
+    for (node, found) in graph.nodes().iter().enumerate() {
+        for &role in roles(&found.op) {
+            let name = tensor_name(graph, node, role);
+            let entry = by_name
+                .remove(&name)
+                .ok_or_else(|| Error::MissingTensor(name.clone()))?;
+            let expected = packed_shape(graph, node, role).unwrap_or_default();
+            if entry.shape != expected {
+                return Err(Error::Shape {
+                    tensor: name,
+                    found: entry.shape,
+                    expected,
+                });
+            }
+            if entry.dtype == Dtype::F16 && role != Role::Weight {
+                return Err(Error::Dtype {
+                    tensor: name,
+                    found: entry.dtype.word().into(),
+                });
+            }
+            let range = data_start + entry.range.start..data_start + entry.range.end;
+            let dtype = entry.dtype;
+            tensors.insert((node, role), Tensor { dtype, range });
+        }
+    }
+    match by_name.into_keys().next() {
+        Some(name) => Err(Error::UnknownTensor(name)),
+        None => Ok(tensors),
+    }
+}
+
+fn expand(bytes: &[u8]) -> AlignedBytes {
+    let mut expanded = AlignedBytes::zeroed(bytes.len() * 2);
+    let values: &mut [f32] = bytemuck::cast_slice_mut(expanded.as_mut_slice());
+    for (value, &bits) in values
+        .iter_mut()
+        .zip(bytemuck::cast_slice::<u8, u16>(bytes))
+    {
+        *value = from_f16(bits);
+    }
+    expanded
+}

@@ -1,0 +1,427 @@
+//! How an image becomes the network's input, and what the network's outputs mean.
+//!
+//! Stored in the model file as one line of `key=value` words separated by single spaces:
+//!
+//! ```text
+//! route=conform grid=96 field_of_view_mm=240 orientation=RAS centre=mass
+//!     intensity=percentiles:1:99 outputs=brain,tissue threshold=0.5
+//! route=brainmage-ma grid=128 outputs=brain threshold=0.9
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Largest grid edge a model may ask for, in voxels.
+pub const MAX_GRID: usize = 512;
+/// Largest field of view a model may ask for, in millimetres.
+pub const MAX_FIELD_OF_VIEW_MM: f32 = 1024.0;
+
+/// What the pipeline around the network has to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocessing {
+    /// How the image is brought onto the network's grid.
+    pub route: Route,
+    /// Name of each output channel, in order; `brain` is the brain's probability.
+    pub outputs: Vec<String>,
+    /// A voxel belongs to the brain where its probability is at least this; within `0..1`.
+    pub threshold: f32,
+}
+
+/// How an image is brought onto the network's grid.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Route {
+    /// `conform`: resampled to a cube of fixed size and orientation.
+    Conform(Conform),
+    /// `brainmage-ma`: BrainMaGe's modality-agnostic batch pipeline.
+    BrainmageMa {
+        /// Edge of the network's cubic grid, in voxels.
+        grid: usize,
+    },
+    /// `brainmage-single`: BrainMaGe's single-run pipeline.
+    BrainmageSingle {
+        /// Edge of the network's cubic grid, in voxels.
+        grid: usize,
+    },
+    /// `brainmage-multi-4`: BrainMaGe's pipeline for T1, T2, T1 with contrast and FLAIR.
+    BrainmageMulti4 {
+        /// Edge of the network's cubic grid, in voxels.
+        grid: usize,
+    },
+}
+
+impl Route {
+    /// Edge of the network's cubic grid, in voxels.
+    pub fn grid(&self) -> usize {
+        match *self {
+            Route::Conform(Conform { grid, .. })
+            | Route::BrainmageMa { grid }
+            | Route::BrainmageSingle { grid }
+            | Route::BrainmageMulti4 { grid } => grid,
+        }
+    }
+}
+
+/// A cube of `grid`³ voxels that covers `field_of_view_mm` along every axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conform {
+    /// Edge of the cube, in voxels; `1..=512`.
+    pub grid: usize,
+    /// Edge of the cube, in millimetres; above 0, up to 1024.
+    pub field_of_view_mm: f32,
+    /// Where the voxel axes point.
+    pub orientation: Orientation,
+    /// Where the cube's centre is.
+    pub centre: Centre,
+    /// How intensities are scaled.
+    pub intensity: Intensity,
+}
+
+/// The directions of increasing x, y and z index: one letter each, of `R`/`L`, `A`/`P` and `S`/`I`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Orientation([u8; 3]);
+
+impl Orientation {
+    /// The letters for x, y and z.
+    pub fn letters(&self) -> [char; 3] {
+        self.0.map(char::from)
+    }
+}
+
+/// Where a conformed cube's centre is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Centre {
+    /// `grid`: the centre of the image's voxel grid.
+    Grid,
+    /// `mass`: the centre of mass of the image's intensities.
+    Mass,
+}
+
+/// How intensities are scaled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Intensity {
+    /// `percentiles:LOW:HIGH`: these percentiles become 0 and 1; values beyond are clipped.
+    Percentiles {
+        /// Percentage of voxels below 0; at least 0 and less than `high`.
+        low: f32,
+        /// Percentage of voxels below 1; at most 100.
+        high: f32,
+    },
+    /// `min-max`: the smallest value becomes 0, the largest 1.
+    MinMax,
+    /// `brainmage`: BrainMaGe's rule; clipped above the 95th percentile of the voxels at or above the
+    /// mean, then `(x - p2) / p95`.
+    Brainmage,
+}
+
+/// Why a text is not a [`Preprocessing`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("preprocessing: {0}")]
+pub struct PreprocessingError(String);
+
+fn error(cause: impl Into<String>) -> PreprocessingError {
+    PreprocessingError(cause.into())
+}
+
+impl FromStr for Orientation {
+    type Err = PreprocessingError;
+
+    fn from_str(text: &str) -> Result<Orientation, PreprocessingError> {
+        let axis = |letter: u8| {
+            [*b"RL", *b"AP", *b"SI"]
+                .iter()
+                .position(|a| a.contains(&letter))
+        };
+        let letters: [u8; 3] = text.as_bytes().try_into().map_err(|_| {
+            error(format!(
+                "orientation '{}' is not three letters",
+                text.escape_default()
+            ))
+        })?;
+        let mut axes = letters.map(axis);
+        axes.sort_unstable();
+        if axes != [Some(0), Some(1), Some(2)] {
+            let cause = "does not name each of R/L, A/P and S/I once";
+            return Err(error(format!(
+                "orientation '{}' {cause}",
+                text.escape_default()
+            )));
+        }
+        Ok(Orientation(letters))
+    }
+}
+
+impl fmt::Display for Orientation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.letters()
+            .iter()
+            .try_for_each(|letter| write!(f, "{letter}"))
+    }
+}
+
+impl FromStr for Centre {
+    type Err = PreprocessingError;
+
+    fn from_str(text: &str) -> Result<Centre, PreprocessingError> {
+        match text {
+            "grid" => Ok(Centre::Grid),
+            "mass" => Ok(Centre::Mass),
+            _ => Err(error(format!("unknown centre '{}'", text.escape_default()))),
+        }
+    }
+}
+
+impl fmt::Display for Centre {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Centre::Grid => "grid",
+            Centre::Mass => "mass",
+        })
+    }
+}
+
+impl FromStr for Intensity {
+    type Err = PreprocessingError;
+
+    fn from_str(text: &str) -> Result<Intensity, PreprocessingError> {
+        match text {
+            "min-max" => return Ok(Intensity::MinMax),
+            "brainmage" => return Ok(Intensity::Brainmage),
+            _ => {}
+        }
+        let limits = text
+            .strip_prefix("percentiles:")
+            .and_then(|t| t.split_once(':'));
+        let (low, high) = limits
+            .ok_or_else(|| error(format!("unknown intensity '{}'", text.escape_default())))?;
+        let (low, high) = (real("intensity", low)?, real("intensity", high)?);
+        if !(0.0 <= low && low < high && high <= 100.0) {
+            return Err(error(format!(
+                "percentiles {low} and {high} are not in order in 0..=100"
+            )));
+        }
+        Ok(Intensity::Percentiles { low, high })
+    }
+}
+
+impl fmt::Display for Intensity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Intensity::Percentiles { low, high } => write!(f, "percentiles:{low}:{high}"),
+            Intensity::MinMax => f.write_str("min-max"),
+            Intensity::Brainmage => f.write_str("brainmage"),
+        }
+    }
+}
+
+impl fmt::Display for Preprocessing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.route {
+            Route::Conform(conform) => write!(
+                f,
+                "route=conform grid={} field_of_view_mm={} orientation={} centre={} intensity={}",
+                conform.grid,
+                conform.field_of_view_mm,
+                conform.orientation,
+                conform.centre,
+                conform.intensity
+            )?,
+            Route::BrainmageMa { grid } => write!(f, "route=brainmage-ma grid={grid}")?,
+            Route::BrainmageSingle { grid } => write!(f, "route=brainmage-single grid={grid}")?,
+            Route::BrainmageMulti4 { grid } => write!(f, "route=brainmage-multi-4 grid={grid}")?,
+        }
+        write!(
+            f,
+            " outputs={} threshold={}",
+            self.outputs.join(","),
+            self.threshold
+        )
+    }
+}
+
+impl FromStr for Preprocessing {
+    type Err = PreprocessingError;
+
+    /// Reads the text form; keys may come in any order, but each exactly once and none unknown.
+    fn from_str(text: &str) -> Result<Preprocessing, PreprocessingError> {
+        let mut words = Words::split(text)?;
+        let route = words.take("route")?;
+        let grid = whole("grid", words.take("grid")?)?;
+        if !(1..=MAX_GRID).contains(&grid) {
+            return Err(error(format!("grid={grid} is not in 1..={MAX_GRID}")));
+        }
+        let route = match route {
+            "conform" => {
+                let field_of_view_mm = real("field_of_view_mm", words.take("field_of_view_mm")?)?;
+                if !(field_of_view_mm > 0.0 && field_of_view_mm <= MAX_FIELD_OF_VIEW_MM) {
+                    return Err(error(format!(
+                        "field_of_view_mm={field_of_view_mm} is out of range"
+                    )));
+                }
+                Route::Conform(Conform {
+                    grid,
+                    field_of_view_mm,
+                    orientation: words.take("orientation")?.parse()?,
+                    centre: words.take("centre")?.parse()?,
+                    intensity: words.take("intensity")?.parse()?,
+                })
+            }
+            "brainmage-ma" => Route::BrainmageMa { grid },
+            "brainmage-single" => Route::BrainmageSingle { grid },
+            "brainmage-multi-4" => Route::BrainmageMulti4 { grid },
+            _ => return Err(error(format!("unknown route '{}'", route.escape_default()))),
+        };
+        let outputs = output_names(words.take("outputs")?)?;
+        let threshold = real("threshold", words.take("threshold")?)?;
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(error(format!("threshold={threshold} is not in 0..=1")));
+        }
+        words.finish()?;
+        Ok(Preprocessing {
+            route,
+            outputs,
+            threshold,
+        })
+    }
+}
+
+/// The `key=value` words not yet taken.
+struct Words<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Words<'a> {
+    fn split(text: &'a str) -> Result<Words<'a>, PreprocessingError> {
+        let word = |word: &'a str| {
+            word.split_once('=')
+                .ok_or_else(|| error(format!("'{}' is not key=value", word.escape_default())))
+        };
+        text.split(' ')
+            .map(word)
+            .collect::<Result<_, _>>()
+            .map(Words)
+    }
+
+    fn take(&mut self, key: &str) -> Result<&'a str, PreprocessingError> {
+        let index = self.0.iter().position(|(name, _)| *name == key);
+        let index = index.ok_or_else(|| error(format!("{key}= is missing")))?;
+        Ok(self.0.remove(index).1)
+    }
+
+    fn finish(self) -> Result<(), PreprocessingError> {
+        match self.0.first() {
+            Some((key, _)) => Err(error(format!(
+                "{}= is unknown or given twice",
+                key.escape_default()
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn whole(key: &str, text: &str) -> Result<usize, PreprocessingError> {
+    text.parse().map_err(|_| {
+        error(format!(
+            "{key}: '{}' is not a whole number",
+            text.escape_default()
+        ))
+    })
+}
+
+fn real(key: &str, text: &str) -> Result<f32, PreprocessingError> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err(error(format!(
+            "{key}: '{}' is not a finite number",
+            text.escape_default()
+        ))),
+    }
+}
+
+fn output_names(text: &str) -> Result<Vec<String>, PreprocessingError> {
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',') {
+        let well_formed = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+        if !well_formed {
+            return Err(error(format!(
+                "'{}' is not an output name",
+                name.escape_default()
+            )));
+        }
+        if names.iter().any(|known| known == name) {
+            return Err(error(format!("output '{name}' is named twice")));
+        }
+        names.push(name.into());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFORM: &str = "route=conform grid=96 field_of_view_mm=240 orientation=RAS centre=mass \
+                           intensity=percentiles:0.5:99.5 outputs=brain,tissue threshold=0.5";
+
+    #[test]
+    fn text_round_trips() {
+        for text in [
+            CONFORM,
+            "route=brainmage-ma grid=128 outputs=brain threshold=0.9",
+            "route=brainmage-single grid=128 outputs=brain threshold=0.9",
+            "route=brainmage-multi-4 grid=128 outputs=brain threshold=0.9",
+        ] {
+            assert_eq!(text.parse::<Preprocessing>().unwrap().to_string(), text);
+        }
+        let parsed: Preprocessing = CONFORM.parse().unwrap();
+        assert_eq!(parsed.outputs, ["brain", "tissue"]);
+        assert_eq!(parsed.route.grid(), 96);
+        for intensity in ["min-max", "brainmage"] {
+            assert_eq!(
+                intensity.parse::<Intensity>().unwrap().to_string(),
+                intensity
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_texts_are_refused() {
+        for (from, to, cause) in [
+            ("route=conform", "route=bent", "unknown route 'bent'"),
+            ("grid=96", "grid=0", "grid=0 is not in"),
+            ("grid=96", "grid=513", "grid=513 is not in"),
+            ("grid=96", "grid=-1", "not a whole number"),
+            (
+                "grid=96",
+                "grid=96 grid=96",
+                "grid= is unknown or given twice",
+            ),
+            ("grid=96 ", "", "grid= is missing"),
+            ("mm=240", "mm=0", "out of range"),
+            ("mm=240", "mm=inf", "not a finite number"),
+            ("RAS", "RLS", "each of R/L"),
+            ("RAS", "RASP", "three letters"),
+            ("mass", "left", "unknown centre"),
+            ("percentiles:0.5:99.5", "percentiles:60:40", "in order"),
+            (
+                "percentiles:0.5:99.5",
+                "percentiles:60",
+                "unknown intensity",
+            ),
+            ("brain,tissue", "brain,,tissue", "not an output name"),
+            ("brain,tissue", "brain,brain", "named twice"),
+            ("threshold=0.5", "threshold=1.5", "not in 0..=1"),
+            (
+                "threshold=0.5",
+                "threshold=0.5 colour=red",
+                "colour= is unknown",
+            ),
+            ("threshold=0.5", "threshold=0.5 ", "'' is not key=value"),
+            ("threshold=0.5", "", "'' is not key=value"),
+        ] {
+            let text = CONFORM.replace(from, to);
+            let error = text.parse::<Preprocessing>().unwrap_err().to_string();
+            assert!(error.contains(cause), "{text}: {error}");
+        }
+    }
+}
