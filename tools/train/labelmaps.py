@@ -69,6 +69,16 @@ def opened(mask, radius):
     return mask & (distance(distance(~mask) > radius) <= radius)
 
 
+def trimmed(full, tight, tissue):
+    """Drop CSF far from the brain, above all around the medulla and spinal cord."""
+    reach = distance(tight)
+    keep = reach <= 15
+    grey = tissue == CEREBELLUM_GREY
+    low = np.flatnonzero(grey.any(axis=(0, 1)))[0] + 6
+    keep[:, :, :low] = reach[:, :, :low] <= 3
+    return full & keep
+
+
 def load_ras(path):
     """Labels in RAS+ order, resampled (nearest) to 1 mm when needed."""
     image = nibabel.as_closest_canonical(nibabel.load(path))
@@ -104,7 +114,7 @@ def head_map(path):
     brain &= ~spinal
     full = closed(brain, 2)
     tight = closed(solid, 4) & full
-    full = opened(full, 4) | tight
+    full = trimmed(opened(full, 4) | tight, tight, tissue)
     outside = ndimage.binary_opening(tissue == AIR, iterations=2)
     depth = distance(outside)
     soft = tissue == DEEP_SOFT

@@ -47,6 +47,12 @@ CONTRASTS = {
 CONTRAST_ODDS = (.22, .12, .16, .10, .08, .05, .09, .05, .05, .05, .03)
 
 
+def grid_axis(size):
+    """Voxel centres of the grid along one axis, mm from its middle."""
+    step = FIELD_OF_VIEW / size
+    return (np.arange(size, dtype=np.float32) + 0.5) * np.float32(step) - FIELD_OF_VIEW / 2
+
+
 def field(rng, cells, size):
     """Smooth standard-normal-like field: `cells`^3 values interpolated to size^3."""
     coarse = torch.from_numpy(rng.standard_normal((1, 1, cells, cells, cells), np.float32))
@@ -92,42 +98,51 @@ class HeadMap:
         self.centre = centre
 
 
-def sample_codes(head, rng, size):
-    """Pose and warp a head: (8, size^3) codes at 2 x 2 x 2 points per voxel, pose."""
+def pose(rng, size, centre, small=False):
+    """Random placement of a 1 mm volume on the grid.
+
+    Returns gather(volume) -> (8, size^3) values at 2 x 2 x 2 points per voxel
+    (nearest source voxel, border repeated), and the rotation used. `centre` is in
+    voxels; `small` shrinks an adult head to a child's size.
+    """
     spacing = FIELD_OF_VIEW / size
     wide = chance(rng, 0.1)
     angles = rng.uniform(-0.8, 0.8, 3) if wide else rng.normal(0, 0.18, 3)
     turn = rotation(angles)
     scale = np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.05, 3))
-    if chance(rng, 0.08) and not head.bare_skull:
-        scale /= rng.uniform(0.6, 0.9)  # small child from an adult head
+    if small:
+        scale /= rng.uniform(0.6, 0.9)
     shear = np.eye(3) + np.triu(rng.normal(0, 0.04, (3, 3)), 1)
     matrix = np.diag(scale * [rng.choice([-1, 1]), 1, 1]) @ shear @ turn
     shift = rng.normal(0, 6, 3) if chance(rng, 0.8) else rng.uniform(-30, 30, 3)
-    axis = (np.arange(size, dtype=np.float32) + 0.5) * spacing - FIELD_OF_VIEW / 2
+    axis = grid_axis(size)
     warps = [(int(rng.integers(3, 7)), abs(rng.normal(0, 4)))]
     warps.append((int(rng.integers(7, 16)), abs(rng.normal(0, 1.6))))
     position = []
     for a in range(3):
         m = matrix[a].astype(np.float32)
         p = (m[0] * axis[:, None, None] + m[1] * axis[None, :, None]
-             + m[2] * axis[None, None, :] + np.float32(head.centre[a] + shift[a]))
+             + m[2] * axis[None, None, :] + np.float32(centre[a] + shift[a]))
         for cells, amount in warps:
             p += np.float32(amount) * field(rng, cells, size)
         position.append(p)
-    shape = head.codes.shape
-    flat = head.codes.reshape(-1)
-    codes = np.empty((8, size, size, size), np.uint8)
-    for n in range(8):
-        offset = matrix @ (spacing / 4 * np.array([1 - 2 * (n & 1), 1 - (n & 2), 1 - (n & 4) / 2]))
-        index = np.zeros((size,) * 3, np.int32)
-        for a in range(3):
-            i = (position[a] + np.float32(offset[a] + 0.5)).astype(np.int32)
-            np.clip(i, 0, shape[a] - 1, out=i)
-            index *= shape[a]
-            index += i
-        codes[n] = flat[index]
-    return codes, turn
+
+    def gather(volume):
+        shape, flat = volume.shape, volume.reshape(-1)
+        values = np.empty((8, size, size, size), volume.dtype)
+        for n in range(8):
+            corner = np.array([1 - 2 * (n & 1), 1 - (n & 2), 1 - (n & 4) / 2])
+            offset = matrix @ (spacing / 4 * corner)
+            index = np.zeros((size,) * 3, np.int32)
+            for a in range(3):
+                i = (position[a] + np.float32(offset[a] + 0.5)).astype(np.int32)
+                np.clip(i, 0, shape[a] - 1, out=i)
+                index *= shape[a]
+                index += i
+            values[n] = flat[index]
+        return values
+
+    return gather, turn
 
 
 def intensities(rng, infant):
@@ -182,8 +197,13 @@ def edge(level, softness):
     return 1 / (1 + np.exp(np.clip(level / softness, -30, 30)))
 
 
-def add_pathology(image, full, fraction, grid, mean, rng):
-    """Tumours, cavities, infarcts, bleeding and small lesions inside the brain."""
+def add_pathology(image, full, white, grid, values, rng):
+    """Tumours, cavities, infarcts, bleeding and small lesions inside the brain.
+
+    `full` and `white` are volumes of membership (brain, white matter), `values`
+    the intensities of (white matter, fluid).
+    """
+    matter, fluid = values
     size = image.shape[0]
     inside = np.flatnonzero(full.ravel() > 0.9)
     if len(inside) < 50:
@@ -197,12 +217,11 @@ def add_pathology(image, full, fraction, grid, mean, rng):
         value = value + grain * field(rng, size // 3, size)
         return image + weight * full * (value - image)
 
-    fluid = mean[VENTRICLE]
     if chance(rng, 0.30):  # tumour: oedema, rim, core
         centre, radius = anywhere(), rng.uniform(8, 32)
         level = blob(rng, grid, centre, radius, size)
         image = paint(image, edge(level - rng.uniform(0.1, 1), 0.15),
-                      rng.uniform(0, 1.3) if chance(rng, 0.5) else (mean[WHITE] + fluid) / 2, 0.05)
+                      rng.uniform(0, 1.3) if chance(rng, 0.5) else (matter + fluid) / 2, 0.05)
         rim, core = rng.uniform(0, 1.6, 2)
         if chance(rng, 0.3):
             core = fluid
@@ -217,7 +236,6 @@ def add_pathology(image, full, fraction, grid, mean, rng):
         image = paint(image, edge(level, 0.1), rng.choice([0.05, 1.2]), 0.1)
     if chance(rng, 0.25):  # multiple sclerosis or small-vessel disease
         spots = field(rng, size // 4, size)
-        white = fraction(WHITE)
         image = paint(image, edge(rng.uniform(1.2, 2) - spots, 0.1) * white,
                       rng.uniform(0, 1.2), 0.03)
     return image
@@ -252,7 +270,7 @@ def acquire(image, rng):
         image = image * np.exp(np.float32(rng.uniform(0, 0.45)) * bias)
     if chance(rng, 0.12):  # susceptibility loss
         at = rng.uniform(-70, 70, 3)
-        axis = (np.arange(size, dtype=np.float32) + 0.5) * spacing - FIELD_OF_VIEW / 2
+        axis = grid_axis(size)
         r = sum(((axis - c).reshape(np.roll([size, 1, 1], n)) / rng.uniform(15, 40)) ** 2
                 for n, c in enumerate(at))
         image = image * (1 - np.float32(rng.uniform(0.4, 1)) * np.exp(-r))
@@ -316,35 +334,9 @@ def normalise(image, seen):
     return np.where(seen, image, 0)
 
 
-def synthesise(head, rng, size):
-    """One random sample of a head map: (image float16 (N,N,N), target uint8 (2,N,N,N))."""
-    codes, turn = sample_codes(head, rng, size)
-    tissue = codes & CLASS_MASK
-    full = np.mean(codes & FULL_BIT != 0, axis=0, dtype=np.float32)
-    tight = np.mean(codes & TIGHT_BIT != 0, axis=0, dtype=np.float32)
-
-    def fraction(*classes):
-        table = np.zeros(256, np.float32)
-        table[list(classes)] = 1 / 8
-        return sum(table[t] for t in tissue)
-
-    mean, deviation = intensities(rng, head.bare_skull)
-    table = np.zeros(256, np.float32)
-    table[:CLASSES] = mean
-    image = sum(table[t] for t in tissue) / 8
-    table[:CLASSES] = deviation
-    image += table[tissue[0]] * texture(rng, size, (size // 8, size // 4, size // 2))
-    image += table[tissue[0]] * rng.standard_normal(image.shape, np.float32) * np.float32(0.5)
-    for tissue_class, other in ((DEEP_SOFT, SUBCUTANEOUS), (SUBCUTANEOUS, DEEP_SOFT)):
-        mix = texture(rng, size, (8, 16, 32))
-        mix = edge(rng.uniform(-0.5, 1.5) - mix, rng.uniform(0.1, 0.8))
-        value = mean[other] if chance(rng, 0.7) else rng.uniform(0, 1.2)
-        image += fraction(tissue_class) * mix * (value - mean[tissue_class])
-    spacing = FIELD_OF_VIEW / size
-    axis = (np.arange(size, dtype=np.float32) + 0.5) * spacing - FIELD_OF_VIEW / 2
-    grid = np.meshgrid(axis, axis, axis, indexing="ij")
-    if chance(rng, 0.55):
-        image = add_pathology(image, full, fraction, grid, mean, rng)
+def finish(image, full, tight, turn, grid, rng):
+    """Scanner effects, field of view, stripping, defacing; the sample's two arrays."""
+    size = image.shape[0]
     image = acquire(image.astype(np.float32), rng)
     seen = window(rng, size, full > 0.5)
     kind = rng.random()
@@ -366,3 +358,63 @@ def synthesise(head, rng, size):
     target = np.stack([full, tight]) * seen
     image = normalise(image, seen)
     return image.astype(np.float16), np.rint(255 * target).astype(np.uint8)
+
+
+def synthesise(head, rng, size):
+    """One random image of a HeadMap: (image float16 (N,N,N), target uint8 (2,N,N,N))."""
+    small = chance(rng, 0.08) and not head.bare_skull
+    gather, turn = pose(rng, size, head.centre, small)
+    codes = gather(head.codes)
+    tissue = codes & CLASS_MASK
+    full = np.mean(codes & FULL_BIT != 0, axis=0, dtype=np.float32)
+    tight = np.mean(codes & TIGHT_BIT != 0, axis=0, dtype=np.float32)
+
+    def fraction(tissue_class):
+        return np.mean(tissue == tissue_class, axis=0, dtype=np.float32)
+
+    mean, deviation = intensities(rng, head.bare_skull)
+    table = np.zeros(256, np.float32)
+    table[:CLASSES] = mean
+    image = sum(table[t] for t in tissue) / 8
+    table[:CLASSES] = deviation
+    image += table[tissue[0]] * texture(rng, size, (size // 8, size // 4, size // 2))
+    image += table[tissue[0]] * rng.standard_normal(image.shape, np.float32) * np.float32(0.5)
+    for tissue_class, other in ((DEEP_SOFT, SUBCUTANEOUS), (SUBCUTANEOUS, DEEP_SOFT)):
+        mix = texture(rng, size, (8, 16, 32))
+        mix = edge(rng.uniform(-0.5, 1.5) - mix, rng.uniform(0.1, 0.8))
+        value = mean[other] if chance(rng, 0.7) else rng.uniform(0, 1.2)
+        image += fraction(tissue_class) * mix * (value - mean[tissue_class])
+    grid = np.meshgrid(*[grid_axis(size)] * 3, indexing="ij")
+    if chance(rng, 0.55):
+        values = mean[WHITE], mean[VENTRICLE]
+        image = add_pathology(image, full, fraction(WHITE), grid, values, rng)
+    return finish(image, full, tight, turn, grid, rng)
+
+
+class MaskedScan:
+    """Real scan at 1 mm with a mask for channel 0 (see distil.py)."""
+
+    def __init__(self, path, centre_of):
+        with np.load(path) as arrays:
+            self.image = np.pad(arrays["image"], 1)
+            self.mask = np.pad(arrays["mask"], 1)
+        self.centre = centre_of(self.image)
+
+
+def vary(scan, rng, size):
+    """One random variation of a MaskedScan, as `synthesise`; its channel 1 is void."""
+    gather, turn = pose(rng, size, scan.centre)
+    tone = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.3))
+    if chance(rng, 0.35):  # another contrast: a bent, now and then inverted, tone curve
+        knots = rng.integers(3, 7)
+        bend = rng.uniform(0, 1, knots)
+        bend[0] = 0
+        tone = 0.4 * tone + 0.6 * np.interp(tone, np.linspace(0, 1, knots), bend)
+    image = np.mean(tone.astype(np.float32)[gather(scan.image)], axis=0)
+    full = np.mean(gather(scan.mask), axis=0, dtype=np.float32)
+    grid = np.meshgrid(*[grid_axis(size)] * 3, indexing="ij")
+    inside = image[full > 0.9]
+    if chance(rng, 0.4) and inside.size:
+        values = np.median(inside), rng.choice(np.percentile(inside, [5, 95]))
+        image = add_pathology(image, full, full, grid, values, rng)
+    return finish(image, full, full, turn, grid, rng)

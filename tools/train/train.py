@@ -1,6 +1,7 @@
 """Train the network; the same command resumes an interrupted run.
 
     python tools/train/labelmaps.py --out RUN/labelmaps
+    python tools/train/distil.py --out RUN/scans
     python tools/train/train.py --run RUN
 """
 
@@ -33,75 +34,89 @@ class Stage:
 
 
 STAGES = (
-    Stage("coarse", 64, (64, 64, 64), 2, 1000, (2e-3, 1e-3), "renorm"),
+    Stage("coarse", 64, (64, 64, 64), 2, 900, (2e-3, 1e-3), "renorm"),
     Stage("fine", 96, (64, 80, 80), 1, 2200, (1e-3, 2e-4), "renorm"),
     Stage("settle", 96, (96, 96, 96), 1, 250, (2e-4, 1e-5), "frozen"),
 )
 WARM_UP = 100  # steps of rising learning rate
 PLAIN_BATCH = 200  # first steps with plain batch statistics
 KINDS = {"head-": 0.85, "infant_brain-": 0.10, "brainmask_shapes-": 0.05}
+REAL = 0.2  # share of real scans, when there are any
 AVERAGE = 0.997  # decay of the averaged weights
 
 
+def scan_centre(volume):
+    return dataset.centre_of(dataset.Scan(volume, np.ones(3), np.eye(4)))
+
+
 def generate(queue, stage_index, folder, seed):
-    """Worker: endless samples of the current stage, tagged with its index."""
+    """Worker: endless (stage, image, target, channels known) of the current stage."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
-    heads = {kind: [synthesis.HeadMap(p) for p in sorted(folder.glob(kind + "*.npy"))]
+    heads = {kind: [synthesis.HeadMap(p) for p in sorted((folder / "labelmaps").glob(kind + "*"))]
              for kind in KINDS}
+    scans = [synthesis.MaskedScan(p, scan_centre) for p in sorted((folder / "scans").glob("*.npz"))]
     while True:
         index = stage_index.value
         stage = STAGES[index]
-        kind = rng.choice(list(KINDS), p=list(KINDS.values()))
-        head = heads[kind][rng.integers(len(heads[kind]))]
-        image, target = synthesis.synthesise(head, rng, stage.grid)
+        if scans and rng.random() < REAL:
+            image, target = synthesis.vary(scans[rng.integers(len(scans))], rng, stage.grid)
+            known = (1, 0)
+        else:
+            kind = rng.choice(list(KINDS), p=list(KINDS.values()))
+            head = heads[kind][rng.integers(len(heads[kind]))]
+            image, target = synthesis.synthesise(head, rng, stage.grid)
+            known = (1, 1)
         corner = [int(rng.integers(0, stage.grid - c + 1)) for c in stage.crop]
         box = tuple(slice(a, a + c) for a, c in zip(corner, stage.crop))
-        queue.put((index, image[box].copy(), target[(slice(None),) + box].copy()))
+        queue.put((index, image[box].copy(), target[(slice(None),) + box].copy(), known))
 
 
 def next_batch(queue, index):
-    """(batch, 1, ...) images and (batch, 2, ...) targets in 0..1 of one stage."""
-    images, targets = [], []
-    while len(images) < STAGES[index].batch:
-        tag, image, target = queue.get()
+    """Images (batch, 1, ...), targets (batch, 2, ...) in 0..1, known (batch, 2)."""
+    samples = []
+    while len(samples) < STAGES[index].batch:
+        tag, *sample = queue.get()
         if tag == index:
-            images.append(image)
-            targets.append(target)
+            samples.append(sample)
+    images, targets, known = zip(*samples)
     images = torch.from_numpy(np.stack(images)).float().unsqueeze(1)
     targets = torch.from_numpy(np.stack(targets)).float() / 255
     layout = torch.channels_last_3d
-    return images.to(memory_format=layout), targets.to(memory_format=layout)
+    return (images.to(memory_format=layout), targets.to(memory_format=layout),
+            torch.tensor(known, dtype=torch.float32))
 
 
-def loss_of(logits, targets):
+def loss_of(logits, targets, known):
     """Cross entropy, heavier near the boundary, plus soft Dice; both channels."""
     kernel = dict(kernel_size=3, stride=1, padding=1)
     near = functional.max_pool3d(targets, **kernel) + functional.max_pool3d(-targets, **kernel)
-    entropy = functional.binary_cross_entropy_with_logits(logits, targets, weight=1 + 3 * near)
+    entropy = functional.binary_cross_entropy_with_logits(
+        logits, targets, weight=1 + 3 * near, reduction="none")
     p = torch.sigmoid(logits)
     sums = (2, 3, 4)
     dice = (2 * (p * targets).sum(sums) + 50) / (p.sum(sums) + targets.sum(sums) + 50)
-    return entropy + (1 - dice).mean()
+    return (known * (entropy.mean(sums) + 1 - dice)).mean()
 
 
 class ThreadChoice:
-    """Keeps using whichever of one or two threads gave the faster recent steps."""
+    """Uses whichever of one or two threads made the recent steps faster."""
+
+    PROBE = 25  # steps between trials of the other count
 
     def __init__(self):
-        self.seconds = {}
+        self.seconds = {1: 0.0, 2: 0.0}  # of a recent step; zero: not tried yet
         self.count = 0
         self.threads = 1
 
     def before(self):
         self.count += 1
-        probe = self.count % 40 in (0, 1, 2)
-        fastest = min(self.seconds, key=self.seconds.get, default=1)
-        self.threads = 3 - fastest if probe else fastest
+        fastest = min(self.seconds, key=self.seconds.get)
+        self.threads = 3 - fastest if self.count % self.PROBE == 0 else fastest
         torch.set_num_threads(self.threads)
 
     def after(self, seconds):
-        old = self.seconds.get(self.threads, seconds)
+        old = self.seconds[self.threads] or seconds
         self.seconds[self.threads] = 0.5 * old + 0.5 * seconds
 
 
@@ -198,11 +213,11 @@ class Run:
         self.model.train()
         return rate
 
-    def learn(self, images, targets):
+    def learn(self, images, targets, known):
         """One optimisation step; returns the loss."""
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.model(images)
-        loss = loss_of(logits.float(), targets)
+        loss = loss_of(logits.float(), targets, known)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -217,7 +232,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--run", type=Path, required=True, help="folder for all state")
-    parser.add_argument("--labelmaps", type=Path, help="default: RUN/labelmaps")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--monitor-minutes", type=float, default=12)
     parser.add_argument("--save-minutes", type=float, default=4)
@@ -232,7 +246,7 @@ def main():
     seed = [options.seed, run.total]
     worker = context.Process(
         target=generate, daemon=True,
-        args=(queue, stage_index, options.labelmaps or options.run / "labelmaps", seed))
+        args=(queue, stage_index, options.run, seed))
     worker.start()
 
     log = open(options.run / "train.log", "a", buffering=1)
@@ -255,10 +269,10 @@ def main():
             run.save()
             continue
         rate = run.prepare()
-        images, targets = next_batch(queue, run.stage)
+        batch = next_batch(queue, run.stage)
         threads.before()
         begin = time.monotonic()
-        losses.append(run.learn(images, targets))
+        losses.append(run.learn(*batch))
         threads.after(time.monotonic() - begin)
         now = time.monotonic()
         if run.step % 20 == 0:
