@@ -27,17 +27,37 @@ use std::ops::Range;
 /// Channels per block, and `f32` lanes of the widest register.
 pub const LANES: usize = 16;
 
-/// How a kernel's result relates to the mathematical one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Exactness {
-    /// Sums run source block, tap, input channel, one fused multiply-add each, starting at the bias:
-    /// the same bits from every kernel of this class.
-    Fused,
-    /// |error| <= `factor` * f32::EPSILON * (sum of |product|s + |bias| + |residual|), per output.
-    Bounded {
-        /// Multiple of the unit roundoff.
-        factor: f32,
-    },
+/// How a kernel's results are rounded: kernels of one operation with equal `Exactness` return the
+/// same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exactness {
+    /// Order of the operations.
+    pub order: Order,
+    /// Whether each multiply-add is rounded once instead of twice.
+    pub fused: bool,
+}
+
+/// Order of a kernel's operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// As the formula of the operation says. A convolution starts at the bias and adds one product
+    /// at a time: source, block, dz, dy, dx, input channel.
+    Direct,
+}
+
+impl Exactness {
+    /// Largest |error| of a result that `terms` multiply-adds contribute to.
+    ///
+    /// `magnitude` is the same formula with every value and factor replaced by its absolute value,
+    /// as `reference` returns it. Each term is rounded at most `terms + 1` times (its own product
+    /// and every later addition), each time by at most half a unit in the last place; the last
+    /// summand covers products that round to a denormal or to zero.
+    pub fn bound(self, terms: usize, magnitude: f64) -> f64 {
+        let roundings = (terms + 1) as f64;
+        let unit = f64::from(f32::EPSILON) / 2.0;
+        let tiny = f64::from(f32::from_bits(1));
+        magnitude * roundings * unit / (1.0 - roundings * unit) + roundings * tiny
+    }
 }
 
 /// Extent of one plane.
@@ -65,6 +85,15 @@ impl PlaneShape {
     /// Elements of a blocked plane of `blocks` channel blocks.
     pub fn blocked_len(&self, blocks: usize) -> usize {
         blocks * self.area() * LANES
+    }
+
+    /// Panics unless the elements of `blocks` blocks can be counted in a `usize`.
+    fn check(&self, blocks: usize) {
+        let count = |a: usize, b: usize| a.checked_mul(b).expect("plane extent");
+        let padded = |extent: usize| (self.halo.checked_mul(2)?).checked_add(extent);
+        let rows = padded(self.height).expect("plane extent");
+        let columns = padded(self.width).expect("plane extent");
+        count(count(count(rows, columns), blocks), LANES);
     }
 
     /// Index of the voxel at (`row`, `column`), counted from the halo's corner, inside its block.
@@ -208,19 +237,20 @@ impl ConvArgs<'_> {
     /// `weights_len` and `scratch_len` are those of the kernel that will run.
     pub fn check(&self, weights_len: usize, scratch_len: usize) {
         let p = &self.problem;
-        assert!(matches!((p.kernel, p.stride), (1, 1) | (3, 1) | (3, 2)) && p.dilation >= 1);
+        assert!(matches!((p.kernel, p.stride), (1 | 3, 1 | 2)) && p.dilation >= 1);
         assert!(p.height >= 1 && p.width >= 1 && p.inputs >= 1);
         assert!(self.blocks.start <= self.blocks.end && self.blocks.end <= p.outputs);
         assert_eq!(self.weights.len(), weights_len, "weights");
         assert_eq!(self.bias.len(), p.outputs * LANES, "bias");
         assert!(self.scratch.len() >= scratch_len, "scratch");
         let lanes = if p.planar { 1 } else { LANES };
-        assert_eq!(
-            self.sources.iter().map(|s| s.blocks).sum::<usize>(),
-            p.inputs,
-            "sources"
-        );
+        let inputs = self
+            .sources
+            .iter()
+            .try_fold(0, |sum: usize, source| sum.checked_add(source.blocks));
+        assert_eq!(inputs, Some(p.inputs), "sources");
         for source in self.sources {
+            source.shape.check(source.blocks);
             assert!(source.shape.halo >= p.halo(), "halo");
             assert!((p.height - 1) * p.stride < source.shape.height, "rows");
             assert!((p.width - 1) * p.stride < source.shape.width, "columns");
@@ -237,6 +267,7 @@ impl ConvArgs<'_> {
                 width: p.width,
                 halo,
             };
+            shape.check(p.outputs);
             assert!(len >= shape.blocked_len(p.outputs), "output plane");
         };
         let epilogue = &self.epilogue;
@@ -303,6 +334,7 @@ pub struct UpsampleArgs<'a> {
 impl UpsampleArgs<'_> {
     /// Panics unless every access that the contract allows is inside its slice.
     pub fn check(&self) {
+        self.shape.check(self.blocks);
         let len = self.shape.blocked_len(self.blocks);
         assert!(
             self.planes.iter().all(|plane| plane.len() >= len),
@@ -321,6 +353,7 @@ impl UpsampleArgs<'_> {
             width: self.columns.len(),
             halo: self.out.halo,
         };
+        out.check(self.blocks);
         assert!(
             self.out.data.len() >= out.blocked_len(self.blocks),
             "output plane"
@@ -373,6 +406,7 @@ impl PointwiseArgs<'_> {
                 width: self.width,
                 halo,
             };
+            shape.check(self.blocks);
             assert!(len >= shape.blocked_len(self.blocks), "plane");
         };
         fits(self.input.data.len(), self.input.halo);
@@ -410,6 +444,7 @@ impl MomentsArgs<'_> {
             width: self.width,
             halo: self.input.halo,
         };
+        shape.check(self.blocks);
         assert!(
             self.input.data.len() >= shape.blocked_len(self.blocks),
             "plane"

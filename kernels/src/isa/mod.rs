@@ -1,0 +1,43 @@
+//! Vector types and kernel entry points, one file per instruction set.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+pub(crate) mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod sse2;
+
+/// Entry points of one instruction set: the generic bodies under its target features.
+macro_rules! entry_points {
+    ($vector:ty, tile $tile:literal $(, features $features:literal)?) => {
+        pub(crate) const FUSED: bool = <$vector as crate::vector::Vector>::FUSED;
+
+        entry_points! { @ $vector, $($features,)?
+            conv(crate::contract::ConvArgs) = crate::op::conv::direct::<$vector, $tile>;
+            upsample(crate::contract::UpsampleArgs) = crate::op::upsample::upsample::<$vector>;
+            pointwise(crate::contract::PointwiseArgs) = crate::op::pointwise::pointwise::<$vector>;
+            moments(crate::contract::MomentsArgs) = crate::op::moments::moments::<$vector>;
+        }
+    };
+    (@ $vector:ty, $features:literal, $($name:ident($args:ty) = $body:expr;)*) => {$(
+        /// # Safety
+        ///
+        /// The processor has the features; `args.check` passed.
+        #[target_feature(enable = $features)]
+        pub(crate) unsafe fn $name(args: &mut $args) {
+            // SAFETY: passed on from the caller.
+            unsafe { $body(args) }
+        }
+    )*};
+    (@ $vector:ty, $($name:ident($args:ty) = $body:expr;)*) => {$(
+        /// # Safety
+        ///
+        /// `args.check` passed.
+        pub(crate) unsafe fn $name(args: &mut $args) {
+            // SAFETY: passed on from the caller.
+            unsafe { $body(args) }
+        }
+    )*};
+}
+use entry_points;

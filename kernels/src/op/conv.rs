@@ -1,0 +1,192 @@
+//! Direct convolution of one output plane: a row of voxels times 16 output channels in registers.
+
+use super::View;
+use crate::contract::{ConvArgs, Epilogue, LANES, Source};
+use crate::registry::Form;
+use crate::vector::Vector;
+
+/// The direct sum runs every problem on the packed weights and needs no memory.
+pub(crate) static DIRECT: Form = Form {
+    accepts: |_| Ok(()),
+    prepared: None,
+    scratch_len: |_| 0,
+};
+
+/// # Safety
+///
+/// The processor has the instruction set of `V`; `args.check` passed for the packed weights.
+#[inline(always)]
+pub(crate) unsafe fn direct<V: Vector, const TILE: usize>(args: &mut ConvArgs) {
+    // SAFETY: the caller's promises are those of `sweep`; the problem is what picks the variant.
+    unsafe {
+        match (args.problem.planar, args.problem.stride) {
+            (false, 1) => sweep::<V, TILE, false, 1>(args),
+            (false, _) => sweep::<V, TILE, false, 2>(args),
+            (true, 1) => sweep::<V, TILE, true, 1>(args),
+            (true, _) => sweep::<V, TILE, true, 2>(args),
+        }
+    }
+}
+
+/// Where the sums of a tile go.
+pub(crate) struct Finish<V> {
+    residual: Option<View<*const f32>>,
+    slope: V,
+    raw: Option<View<*mut f32>>,
+    activated: Option<Affine<V>>,
+}
+
+struct Affine<V> {
+    scale: *const f32,
+    shift: *const f32,
+    slope: V,
+    out: View<*mut f32>,
+}
+
+impl<V: Vector> Finish<V> {
+    /// # Safety
+    ///
+    /// The processor has the instruction set of `V`; the planes hold `height` x `width` voxels.
+    #[inline(always)]
+    pub(crate) unsafe fn new(epilogue: &mut Epilogue, height: usize, width: usize) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            Finish {
+                residual: (epilogue.residual.as_ref()).map(|plane| View::new(plane, height, width)),
+                slope: V::splat(epilogue.slope),
+                raw: (epilogue.raw.as_mut()).map(|plane| View::new_mut(plane, height, width)),
+                activated: epilogue.activated.as_mut().map(|activated| Affine {
+                    scale: activated.scale.as_ptr(),
+                    shift: activated.shift.as_ptr(),
+                    slope: V::splat(activated.slope),
+                    out: View::new_mut(&mut activated.out, height, width),
+                }),
+            }
+        }
+    }
+
+    /// Finishes and stores one sum, bias included.
+    ///
+    /// # Safety
+    ///
+    /// As for `new`, and the voxel exists.
+    #[inline(always)]
+    pub(crate) unsafe fn store(&self, sum: V, block: usize, row: usize, column: usize) {
+        // SAFETY: the planes that `new` was given contain the voxel.
+        unsafe {
+            let mut value = sum;
+            if let Some(residual) = &self.residual {
+                value = value.add(V::load(residual.at(block, row, column)));
+            }
+            value = value.leaky(self.slope);
+            if let Some(raw) = &self.raw {
+                value.store(raw.at(block, row, column));
+            }
+            if let Some(affine) = &self.activated {
+                let scale = V::load(affine.scale.add(block * LANES));
+                let shift = V::load(affine.shift.add(block * LANES));
+                let value = value.mul_add(scale, shift).leaky(affine.slope);
+                value.store(affine.out.at(block, row, column));
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for `direct`; `PLANAR` and `STRIDE` are those of the problem.
+#[inline(always)]
+unsafe fn sweep<V: Vector, const TILE: usize, const PLANAR: bool, const STRIDE: usize>(
+    args: &mut ConvArgs,
+) {
+    let problem = args.problem;
+    let per_block = problem.weights_per_block();
+    // SAFETY: `check` proved that the output planes hold the problem's extent, and weights and
+    // bias its output blocks; tiles never reach past the width.
+    unsafe {
+        let finish = Finish::<V>::new(&mut args.epilogue, problem.height, problem.width);
+        for block in args.blocks.clone() {
+            let weights = args.weights.as_ptr().add(block * per_block);
+            let bias = V::load(args.bias.as_ptr().add(block * LANES));
+            for row in 0..problem.height {
+                let mut column = 0;
+                // The widest tile that still fits; widths beyond `TILE` vanish at compile time.
+                macro_rules! step {
+                    ($($width:literal)*) => {
+                        $(if $width <= TILE && problem.width - column >= $width {
+                            let sums = tile::<V, $width, PLANAR, STRIDE>(
+                                args.sources, problem.kernel, problem.dilation,
+                                weights, bias, row, column,
+                            );
+                            for (i, sum) in sums.into_iter().enumerate() {
+                                finish.store(sum, block, row, column + i);
+                            }
+                            column += $width;
+                            continue;
+                        })*
+                    };
+                }
+                while column < problem.width {
+                    step!(28 24 16 12 8 6 4 3 2 1);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of `WIDTH` neighbouring voxels of one row, in the order source block, tap, input channel.
+///
+/// # Safety
+///
+/// The processor has the instruction set of `V`; the sources satisfy `ConvArgs::check` for a
+/// problem that contains the voxels; `weights` starts a whole output block.
+#[inline(always)]
+unsafe fn tile<V: Vector, const WIDTH: usize, const PLANAR: bool, const STRIDE: usize>(
+    sources: &[Source],
+    kernel: usize,
+    dilation: usize,
+    mut weights: *const f32,
+    bias: V,
+    row: usize,
+    column: usize,
+) -> [V; WIDTH] {
+    let lanes = if PLANAR { 1 } else { LANES };
+    let reach = kernel / 2;
+    let mut sums = [bias; WIDTH];
+    for source in sources {
+        let shape = source.shape;
+        let (blocks, channels, channel_step) = if PLANAR {
+            (1, source.blocks, shape.area())
+        } else {
+            (source.blocks, LANES, 1)
+        };
+        let corner = (shape.voxel(row * STRIDE, column * STRIDE)
+            - reach * dilation * (shape.pitch() + 1))
+            * lanes;
+        for block in 0..blocks {
+            let corner = corner + block * shape.area() * lanes;
+            for plane in &source.planes[1 - reach..=1 + reach] {
+                for dy in 0..kernel {
+                    for dx in 0..kernel {
+                        let tap = corner + (dy * shape.pitch() + dx) * dilation * lanes;
+                        // SAFETY: rows and columns up to `reach * dilation` outside the interior
+                        // are halo, which `check` proved to be inside the plane.
+                        unsafe {
+                            let mut from = plane.as_ptr().add(tap);
+                            for _ in 0..channels {
+                                let weight = V::load(weights);
+                                for (i, sum) in sums.iter_mut().enumerate() {
+                                    let value = V::splat(*from.add(i * STRIDE * lanes));
+                                    *sum = value.mul_add(weight, *sum);
+                                }
+                                weights = weights.add(LANES);
+                                from = from.add(channel_step);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    sums
+}

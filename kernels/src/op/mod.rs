@@ -1,0 +1,82 @@
+//! Bodies of the operations, generic over the vector type.
+
+pub(crate) mod conv;
+pub(crate) mod moments;
+pub(crate) mod pointwise;
+pub(crate) mod upsample;
+
+use crate::contract::{LANES, Plane, PlaneMut, PlaneShape};
+
+/// A blocked plane as raw parts: where its first interior voxel is and how to step from there.
+#[derive(Clone, Copy)]
+pub(crate) struct View<P> {
+    base: P,
+    pitch: usize,
+    area: usize,
+}
+
+impl<P> View<P> {
+    /// Elements from the first interior voxel of block 0 to voxel (`row`, `column`) of `block`.
+    #[inline(always)]
+    fn offset(&self, block: usize, row: usize, column: usize) -> usize {
+        (block * self.area + row * self.pitch + column) * LANES
+    }
+}
+
+impl View<*const f32> {
+    /// # Safety
+    ///
+    /// `plane` has room for the interior of `height` x `width` voxels and its halo.
+    #[inline(always)]
+    unsafe fn new(plane: &Plane, height: usize, width: usize) -> Self {
+        let shape = PlaneShape {
+            height,
+            width,
+            halo: plane.halo,
+        };
+        View {
+            // SAFETY: the first interior voxel lies inside the plane, says the caller.
+            base: unsafe { plane.data.as_ptr().add(shape.voxel(0, 0) * LANES) },
+            pitch: shape.pitch(),
+            area: shape.area(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The voxel is an interior voxel of the plane.
+    #[inline(always)]
+    unsafe fn at(&self, block: usize, row: usize, column: usize) -> *const f32 {
+        // SAFETY: the caller names an interior voxel.
+        unsafe { self.base.add(self.offset(block, row, column)) }
+    }
+}
+
+impl View<*mut f32> {
+    /// # Safety
+    ///
+    /// `plane` has room for the interior of `height` x `width` voxels and its halo.
+    #[inline(always)]
+    unsafe fn new_mut(plane: &mut PlaneMut, height: usize, width: usize) -> Self {
+        let shape = PlaneShape {
+            height,
+            width,
+            halo: plane.halo,
+        };
+        View {
+            // SAFETY: the first interior voxel lies inside the plane, says the caller.
+            base: unsafe { plane.data.as_mut_ptr().add(shape.voxel(0, 0) * LANES) },
+            pitch: shape.pitch(),
+            area: shape.area(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The voxel is an interior voxel of the plane.
+    #[inline(always)]
+    unsafe fn at(&self, block: usize, row: usize, column: usize) -> *mut f32 {
+        // SAFETY: the caller names an interior voxel.
+        unsafe { self.base.add(self.offset(block, row, column)) }
+    }
+}

@@ -1,0 +1,389 @@
+//! Every kernel, richest first, and the choice among them.
+//!
+//! A kernel is obtained only for a [`Cpu`] that has its instruction set: that is what makes `run` a
+//! safe function. To add one, write its entry point in `isa/` and add a line to a list below;
+//! dispatch, tests, benches and listings follow from the lists.
+
+use crate::contract::{
+    ConvArgs, ConvProblem, Exactness, MomentsArgs, Order, PointwiseArgs, UpsampleArgs,
+};
+use crate::cpu::{Cpu, Isa};
+use crate::{isa, op};
+
+/// A convolution kernel.
+#[derive(Debug)]
+pub struct ConvKernel {
+    /// Unique name: operation, data type, instruction set, variant.
+    pub name: &'static str,
+    /// Instruction set that it needs.
+    pub isa: Isa,
+    /// How its results are rounded.
+    pub exactness: Exactness,
+    form: &'static Form,
+    entry: unsafe fn(&mut ConvArgs),
+}
+
+/// What distinguishes a family of convolution kernels apart from the instruction set.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// Whether the kernel can run the problem and should, or why not.
+    pub accepts: fn(&ConvProblem) -> Result<(), &'static str>,
+    /// The family's own form of the weights, if it does not use the packed ones.
+    pub prepared: Option<Prepared>,
+    /// Elements of working memory.
+    pub scratch_len: fn(&ConvProblem) -> usize,
+}
+
+/// A form of the weights other than the packed one.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Elements.
+    pub len: fn(&ConvProblem) -> usize,
+    /// Fills a slice of that length from the packed weights.
+    pub fill: fn(&ConvProblem, &[f32], &mut [f32]),
+}
+
+impl ConvKernel {
+    /// Whether the kernel runs `problem`, or the reason why not.
+    pub fn accepts(&self, problem: &ConvProblem) -> Result<(), &'static str> {
+        (self.form.accepts)(problem)
+    }
+
+    /// Elements of this kernel's own form of the weights; `None` if it takes the packed ones.
+    pub fn prepared_len(&self, problem: &ConvProblem) -> Option<usize> {
+        self.form.prepared.as_ref().map(|form| (form.len)(problem))
+    }
+
+    /// Converts packed weights to this kernel's own form.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel has no form of its own or a length is wrong.
+    pub fn prepare(&self, problem: &ConvProblem, packed: &[f32], out: &mut [f32]) {
+        let form = self
+            .form
+            .prepared
+            .as_ref()
+            .expect("the kernel takes packed weights");
+        assert_eq!(packed.len(), problem.weights_len(), "packed weights");
+        assert_eq!(out.len(), (form.len)(problem), "prepared weights");
+        (form.fill)(problem, packed, out);
+    }
+
+    /// Elements of working memory that [`run`](Self::run) needs.
+    pub fn scratch_len(&self, problem: &ConvProblem) -> usize {
+        (self.form.scratch_len)(problem)
+    }
+
+    /// Computes one output plane.
+    ///
+    /// # Panics
+    ///
+    /// If the arguments violate the contract or the kernel does not accept the problem.
+    pub fn run(&self, args: &mut ConvArgs) {
+        let problem = args.problem;
+        let weights = self.prepared_len(&problem);
+        args.check(
+            weights.unwrap_or_else(|| problem.weights_len()),
+            self.scratch_len(&problem),
+        );
+        self.accepts(&problem)
+            .expect("the kernel accepts the problem");
+        // SAFETY: the registry hands a kernel out only where its instruction set is present, and
+        // the arguments were checked.
+        unsafe { (self.entry)(args) }
+    }
+}
+
+/// A kernel of an operation that every kernel can run whatever the shape.
+macro_rules! simple_kernel {
+    ($(#[$doc:meta])* $name:ident, $args:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name {
+            /// Unique name: operation, data type, instruction set.
+            pub name: &'static str,
+            /// Instruction set that it needs.
+            pub isa: Isa,
+            /// How its results are rounded.
+            pub exactness: Exactness,
+            entry: unsafe fn(&mut $args),
+        }
+
+        impl $name {
+            /// Computes one output plane.
+            ///
+            /// # Panics
+            ///
+            /// If the arguments violate the contract.
+            pub fn run(&self, args: &mut $args) {
+                args.check();
+                // SAFETY: the registry hands a kernel out only where its instruction set is
+                // present, and the arguments were checked.
+                unsafe { (self.entry)(args) }
+            }
+        }
+    };
+}
+
+simple_kernel!(
+    /// An interpolation kernel.
+    UpsampleKernel,
+    UpsampleArgs
+);
+simple_kernel!(
+    /// An element-wise kernel.
+    PointwiseKernel,
+    PointwiseArgs
+);
+simple_kernel!(
+    /// A kernel that sums values and their squares.
+    MomentsKernel,
+    MomentsArgs
+);
+
+macro_rules! conv {
+    ($isa:ident, $Isa:ident) => {
+        ConvKernel {
+            name: concat!("conv_f32__", stringify!($isa)),
+            isa: Isa::$Isa,
+            exactness: Exactness {
+                order: Order::Direct,
+                fused: isa::$isa::FUSED,
+            },
+            form: &op::conv::DIRECT,
+            entry: isa::$isa::conv,
+        }
+    };
+}
+
+macro_rules! simple {
+    ($Kernel:ident, $op:ident, $isa:ident, $Isa:ident) => {
+        $Kernel {
+            name: concat!(stringify!($op), "_f32__", stringify!($isa)),
+            isa: Isa::$Isa,
+            exactness: Exactness {
+                order: Order::Direct,
+                fused: isa::$isa::FUSED,
+            },
+            entry: isa::$isa::$op,
+        }
+    };
+}
+
+static CONV: &[ConvKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    conv!(avx512, Avx512),
+    #[cfg(target_arch = "x86_64")]
+    conv!(avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    conv!(sse2, Sse2),
+    conv!(scalar, Scalar),
+];
+
+static UPSAMPLE: &[UpsampleKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    simple!(UpsampleKernel, upsample, avx512, Avx512),
+    #[cfg(target_arch = "x86_64")]
+    simple!(UpsampleKernel, upsample, avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    simple!(UpsampleKernel, upsample, sse2, Sse2),
+    simple!(UpsampleKernel, upsample, scalar, Scalar),
+];
+
+static POINTWISE: &[PointwiseKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    simple!(PointwiseKernel, pointwise, avx512, Avx512),
+    #[cfg(target_arch = "x86_64")]
+    simple!(PointwiseKernel, pointwise, avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    simple!(PointwiseKernel, pointwise, sse2, Sse2),
+    simple!(PointwiseKernel, pointwise, scalar, Scalar),
+];
+
+static MOMENTS: &[MomentsKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    simple!(MomentsKernel, moments, avx512, Avx512),
+    #[cfg(target_arch = "x86_64")]
+    simple!(MomentsKernel, moments, avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    simple!(MomentsKernel, moments, sse2, Sse2),
+    simple!(MomentsKernel, moments, scalar, Scalar),
+];
+
+/// A kernel passed over, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kernel.
+    pub name: &'static str,
+    /// Why it was not taken.
+    pub reason: &'static str,
+}
+
+/// A kernel and the better ones that were passed over.
+#[derive(Clone, Debug)]
+pub struct Choice<K: 'static> {
+    /// The kernel.
+    pub kernel: &'static K,
+    /// Kernels before it in the list.
+    pub refused: Vec<Refusal>,
+}
+
+/// Which kernels may be chosen; a plain [`Cpu`] is the policy that allows everything it can run.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The processor, capped or not.
+    pub cpu: Cpu,
+    /// Take only kernels with [`Order::Direct`], for results as close to the definition as `f32`
+    /// allows.
+    pub direct_only: bool,
+}
+
+impl From<Cpu> for Policy {
+    fn from(cpu: Cpu) -> Policy {
+        Policy {
+            cpu,
+            direct_only: false,
+        }
+    }
+}
+
+impl Policy {
+    fn allows(&self, isa: Isa, exactness: Exactness) -> Result<(), &'static str> {
+        if !Cpu::detect().has(isa) {
+            Err("not on this processor")
+        } else if !self.cpu.has(isa) {
+            Err("above the cap")
+        } else if self.direct_only && exactness.order != Order::Direct {
+            Err("not a direct sum")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn choose<K>(
+    list: &'static [K],
+    name: impl Fn(&K) -> &'static str,
+    judge: impl Fn(&K) -> Result<(), &'static str>,
+) -> Choice<K> {
+    let mut refused = Vec::new();
+    for kernel in list {
+        match judge(kernel) {
+            Ok(()) => return Choice { kernel, refused },
+            Err(reason) => refused.push(Refusal {
+                name: name(kernel),
+                reason,
+            }),
+        }
+    }
+    unreachable!("the last kernel of every list is portable and accepts every problem")
+}
+
+/// The preferred convolution kernel for `problem`.
+pub fn conv(policy: impl Into<Policy>, problem: &ConvProblem) -> Choice<ConvKernel> {
+    let policy = policy.into();
+    choose(
+        CONV,
+        |kernel| kernel.name,
+        |kernel| {
+            policy.allows(kernel.isa, kernel.exactness)?;
+            kernel.accepts(problem)
+        },
+    )
+}
+
+/// Every convolution kernel that may run, preferred ones first.
+pub fn conv_kernels(policy: impl Into<Policy>) -> impl Iterator<Item = &'static ConvKernel> {
+    let policy = policy.into();
+    CONV.iter()
+        .filter(move |kernel| policy.allows(kernel.isa, kernel.exactness).is_ok())
+}
+
+macro_rules! simple_access {
+    ($list:ident, $Kernel:ident, $what:literal, $choose:ident, $every:ident) => {
+        #[doc = concat!("The preferred ", $what, " kernel.")]
+        pub fn $choose(policy: impl Into<Policy>) -> Choice<$Kernel> {
+            let policy = policy.into();
+            choose(
+                $list,
+                |kernel| kernel.name,
+                |kernel| policy.allows(kernel.isa, kernel.exactness),
+            )
+        }
+
+        #[doc = concat!("Every ", $what, " kernel that may run, preferred ones first.")]
+        pub fn $every(policy: impl Into<Policy>) -> impl Iterator<Item = &'static $Kernel> {
+            let policy = policy.into();
+            $list
+                .iter()
+                .filter(move |kernel| policy.allows(kernel.isa, kernel.exactness).is_ok())
+        }
+    };
+}
+
+simple_access!(
+    UPSAMPLE,
+    UpsampleKernel,
+    "interpolation",
+    upsample,
+    upsample_kernels
+);
+simple_access!(
+    POINTWISE,
+    PointwiseKernel,
+    "element-wise",
+    pointwise,
+    pointwise_kernels
+);
+simple_access!(MOMENTS, MomentsKernel, "summing", moments, moments_kernels);
+
+/// A line of the listing of all kernels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Listed {
+    /// Unique name.
+    pub name: &'static str,
+    /// Instruction set that it needs.
+    pub isa: Isa,
+    /// How its results are rounded.
+    pub exactness: Exactness,
+}
+
+/// All kernels of this build, whether or not this processor can run them.
+pub fn all() -> impl Iterator<Item = Listed> {
+    macro_rules! listed {
+        ($list:ident) => {
+            $list.iter().map(|kernel| Listed {
+                name: kernel.name,
+                isa: kernel.isa,
+                exactness: kernel.exactness,
+            })
+        };
+    }
+    listed!(CONV)
+        .chain(listed!(UPSAMPLE))
+        .chain(listed!(POINTWISE))
+        .chain(listed!(MOMENTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_name_their_instruction_set() {
+        let names: Vec<_> = all().map(|kernel| kernel.name).collect();
+        for (i, kernel) in all().enumerate() {
+            assert!(!names[..i].contains(&kernel.name), "{}", kernel.name);
+            let (_, how) = kernel.name.split_once("__").expect("what__how");
+            assert_eq!(how.split('_').next(), Some(kernel.isa.name()));
+        }
+    }
+
+    #[test]
+    fn a_cap_leads_to_the_portable_kernel_and_says_why() {
+        let choice = moments(Cpu::detect().capped(Isa::Scalar));
+        assert_eq!(choice.kernel.isa, Isa::Scalar);
+        assert_eq!(choice.refused.len(), MOMENTS.len() - 1);
+    }
+}
