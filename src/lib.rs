@@ -1,1 +1,9 @@
 //! Brain extraction from head MRI on plain CPUs.
+//!
+//! Data flows one way: volume, pre, plan, exec, post, volume.
+
+pub mod exec;
+pub mod plan;
+
+pub use endocast_kernels as kernels;
+pub use endocast_weights as weights;

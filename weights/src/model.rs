@@ -73,6 +73,16 @@ enum Numbers<'a> {
     Expanded(AlignedBytes),
 }
 
+impl<'a> Values<'a> {
+    /// The numbers where they lie in the model; `None` if they had to be expanded.
+    pub fn in_place(&self) -> Option<&'a [f32]> {
+        match self.0 {
+            Numbers::InPlace(bytes) => Some(bytemuck::cast_slice(bytes)),
+            Numbers::Expanded(_) => None,
+        }
+    }
+}
+
 impl Deref for Values<'_> {
     type Target = [f32];
 

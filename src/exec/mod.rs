@@ -1,0 +1,253 @@
+//! Runs a plan.
+
+mod memory;
+mod parameters;
+mod slab;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use endocast_weights::Model;
+
+use crate::plan::{MAX_INPUTS, MAX_STEPS, Plan, Role, Step, TensorId};
+use memory::Buffer;
+use parameters::Parameters;
+use slab::{Context, Kernels, Share, Written};
+
+/// Why a session cannot be made or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The plan was made for another model.
+    #[error("the model has no weights for '{node}'")]
+    Mismatch {
+        /// Name of the graph node.
+        node: String,
+    },
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {cause}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        cause: String,
+    },
+    /// An image or result of the wrong size.
+    #[error("{what} has {found} values, expected {expected}")]
+    Length {
+        /// The argument.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length it must have.
+        expected: usize,
+    },
+}
+
+/// A plan with its model, memory and threads: runs images one after another without allocating.
+pub struct Session {
+    plan: Plan,
+    parameters: Parameters,
+    arena: Buffer,
+    /// Per step, the sums and squares `[plane][2][channels]` of a measured output.
+    moments: Vec<Vec<f64>>,
+    pool: Option<rayon::ThreadPool>,
+    kernels: Kernels,
+    clock: Vec<AtomicU64>,
+}
+
+impl Session {
+    /// Prepares to run `plan`, which was made from `model`'s graph.
+    ///
+    /// # Errors
+    /// A plan of another model, or threads that cannot be started.
+    pub fn new(model: Arc<Model>, plan: Plan) -> Result<Session, Error> {
+        let threads = plan.options.threads;
+        let pool = if threads > 1 {
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let named = builder.thread_name(|index| format!("endocast-{index}"));
+            let pool = named.build();
+            Some(pool.map_err(|error| Error::Threads {
+                threads,
+                cause: error.to_string(),
+            })?)
+        } else {
+            None
+        };
+        let moments = plan.steps.iter().map(|step| match step.outputs()[0] {
+            Some(id) if step.measured => {
+                vec![0.0; step.depth * slab::moments_len(&plan.tensors[id])]
+            }
+            _ => Vec::new(),
+        });
+        Ok(Session {
+            moments: moments.collect(),
+            parameters: Parameters::new(model, &plan)?,
+            arena: Buffer::zeroed(plan.arena_len),
+            kernels: Kernels::new(plan.options.policy),
+            clock: plan.steps.iter().map(|_| AtomicU64::new(0)).collect(),
+            pool,
+            plan,
+        })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Bytes of working memory and kernel-specific weights; the model file's own bytes come on top.
+    pub fn bytes(&self) -> usize {
+        self.plan.arena_bytes() + self.parameters.bytes()
+    }
+
+    /// Elements of an image: `[channel][depth][height][width]`.
+    pub fn image_len(&self) -> usize {
+        let image = &self.plan.tensors[0];
+        image.channels * image.grid().iter().product::<usize>()
+    }
+
+    /// Elements of a result: `[channel][depth][height][width]`.
+    pub fn result_len(&self) -> usize {
+        let result = self.plan.result();
+        result.channels * result.grid().iter().product::<usize>()
+    }
+
+    /// Runs the network on `image`, shape `[channel][depth][height][width]`, and stores the result in
+    /// the same order.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if a slice does not have the plan's size.
+    pub fn run(&mut self, image: &[f32], result: &mut [f32]) -> Result<(), Error> {
+        expect("the image", image.len(), self.image_len())?;
+        expect("the result", result.len(), self.result_len())?;
+        self.clock.iter().for_each(|step| step.store(0, Relaxed));
+        self.load(image);
+        for index in 0..self.plan.stages.len() {
+            self.run_stage(index);
+            self.normalise_after(index);
+        }
+        self.store(result);
+        Ok(())
+    }
+
+    /// Time spent in each step during the last run, summed over threads.
+    pub fn timings(&self) -> impl Iterator<Item = (&Step, Duration)> {
+        let spent = self
+            .clock
+            .iter()
+            .map(|step| Duration::from_nanos(step.load(Relaxed)));
+        self.plan.steps.iter().zip(spent)
+    }
+
+    fn load(&mut self, image: &[f32]) {
+        let tensor = &self.plan.tensors[0];
+        let [depth, height, width] = tensor.grid();
+        let (shape, plane_len) = (tensor.shape, tensor.plane_len());
+        let planes = self.arena.as_mut_slice()[tensor.whole_offset()..][..tensor.elements()]
+            .chunks_exact_mut(plane_len);
+        for (z, plane) in planes.enumerate() {
+            plane.fill(0.0);
+            for channel in 0..tensor.channels {
+                for row in 0..height {
+                    let from = ((channel * depth + z) * height + row) * width;
+                    let to = channel * shape.area() + shape.voxel(row, 0);
+                    plane[to..to + width].copy_from_slice(&image[from..from + width]);
+                }
+            }
+        }
+    }
+
+    fn store(&mut self, result: &mut [f32]) {
+        let tensor = self.plan.result();
+        let [depth, height, width] = tensor.grid();
+        let area = height * width;
+        let planes = self.arena.as_slice()[tensor.whole_offset()..][..tensor.elements()]
+            .chunks_exact(tensor.plane_len());
+        for (z, plane) in planes.enumerate() {
+            for (channel, values) in plane.chunks_exact(area).enumerate() {
+                result[(channel * depth + z) * area..][..area].copy_from_slice(values);
+            }
+        }
+    }
+
+    fn run_stage(&mut self, index: usize) {
+        let plan = &self.plan;
+        let stage = &plan.stages[index];
+        let mut read: [(TensorId, &[f32]); MAX_STEPS * MAX_INPUTS] =
+            [(0, &[]); MAX_STEPS * MAX_INPUTS];
+        let mut written: [Written; 2 * MAX_STEPS] = Default::default();
+        let (mut reads, mut writes) = (0, 0);
+        let mut workspace: &mut [f32] = &mut [];
+        let mut zeros: &[f32] = &[];
+        memory::carve(
+            self.arena.as_mut_slice(),
+            &stage.regions,
+            |role, part| match role {
+                Role::Read(id) => {
+                    read[reads] = (id, part);
+                    reads += 1;
+                }
+                Role::Written(id) => {
+                    written[writes] = Written {
+                        id,
+                        planes: 0..plan.tensors[id].depth,
+                        data: part,
+                    };
+                    writes += 1;
+                }
+                Role::Workspace => workspace = part,
+                Role::Zeros => zeros = part,
+            },
+        );
+        let context = Context {
+            plan,
+            stage,
+            read: &read[..reads],
+            zeros,
+            parameters: &self.parameters,
+            kernels: &self.kernels,
+            clock: &self.clock,
+        };
+        // A measured step is the last of its stage.
+        let moments = &mut self.moments[stage.group.steps.end - 1];
+        let share = Share {
+            slabs: 0..stage.group.slabs,
+            written,
+            workspace,
+            moments,
+        };
+        match &self.pool {
+            Some(pool) => pool.install(|| slab::run(&context, share)),
+            None => slab::run(&context, share),
+        }
+    }
+
+    /// Turns the statistics that stage `index` collected into coefficients.
+    fn normalise_after(&mut self, index: usize) {
+        let last = self.plan.stages[index].group.steps.end - 1;
+        let step = &self.plan.steps[last];
+        if let (true, [Some(measured), _]) = (step.measured, step.outputs()) {
+            let tensor = &self.plan.tensors[measured];
+            self.parameters.normalise(
+                &self.plan.normalisations,
+                measured,
+                tensor,
+                &self.moments[last],
+            );
+        }
+    }
+}
+
+fn expect(what: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Error::Length {
+            what,
+            found,
+            expected,
+        })
+    }
+}

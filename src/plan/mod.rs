@@ -1,0 +1,509 @@
+//! A network on a grid, a processor and a number of threads: which kernel computes what, in which
+//! order, and where everything lies in memory. Built once, before any data.
+
+mod arena;
+mod explain;
+mod fuse;
+mod step;
+mod stream;
+
+use std::collections::HashSet;
+
+use endocast_kernels::contract::ConvProblem;
+use endocast_kernels::cpu::Cpu;
+use endocast_kernels::registry::{self, Choice, ConvKernel, Policy};
+use endocast_weights::Graph;
+
+pub use step::{Coefficients, Conv, Home, Layout, Link, Step, Tensor, TensorId, Work};
+pub use stream::{Group, MAX_INPUTS, MAX_STEPS, Schedule, first_planes, slab};
+
+/// Longest edge of a grid.
+pub const MAX_EXTENT: usize = 1024;
+
+/// Why a network cannot be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine has no kernel for what a node does.
+    #[error("node '{node}' {cause}")]
+    Unsupported {
+        /// Name of the graph node.
+        node: String,
+        /// What it does.
+        cause: &'static str,
+    },
+    /// The grid does not suit the network.
+    #[error("grid {}x{}x{} {cause}", grid[0], grid[1], grid[2])]
+    Grid {
+        /// Depth, height, width.
+        grid: [usize; 3],
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Threads; at least 1.
+    pub threads: usize,
+    /// Which kernels may be chosen, on which processor.
+    pub policy: Policy,
+}
+
+/// The processor's best kernels on one thread.
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            threads: 1,
+            policy: Cpu::detect().into(),
+        }
+    }
+}
+
+/// A convolution's shape and the kernel that runs it.
+#[derive(Debug)]
+pub struct ConvChoice {
+    /// Shape of the work.
+    pub problem: ConvProblem,
+    /// The kernel, and why others were passed over.
+    pub choice: Choice<ConvKernel>,
+}
+
+/// One instance normalisation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalisation {
+    /// The tensor whose statistics it uses.
+    pub measured: TensorId,
+    /// The graph node that owns `scale` and `shift`.
+    pub node: usize,
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+/// A part of the arena that a group uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First element.
+    pub offset: usize,
+    /// Elements.
+    pub len: usize,
+    /// What lies there.
+    pub role: Role,
+}
+
+/// Use of a [`Region`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A whole tensor that the group reads.
+    Read(TensorId),
+    /// A whole tensor that the group writes.
+    Written(TensorId),
+    /// Rings and scratch of all slabs.
+    Workspace,
+    /// The plane of zeros outside the volume.
+    Zeros,
+}
+
+/// A group of steps with its memory.
+#[derive(Debug)]
+pub struct Stage {
+    /// The steps and their slabs.
+    pub group: Group,
+    /// Tensors in rings, by ring offset.
+    pub rings: Vec<TensorId>,
+    /// Elements of kernel scratch per slab, behind its rings.
+    pub scratch_len: usize,
+    /// Disjoint parts of the arena, by offset.
+    pub regions: Vec<Region>,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Plan {
+    /// Activation tensors; 0 is the image, the last one the result.
+    pub tensors: Vec<Tensor>,
+    /// Steps in order.
+    pub steps: Vec<Step>,
+    /// For each step that is a convolution, its kernel.
+    pub convs: Vec<Option<ConvChoice>>,
+    /// Groups of steps in order.
+    pub stages: Vec<Stage>,
+    /// Instance normalisations.
+    pub normalisations: Vec<Normalisation>,
+    /// Elements of the arena.
+    pub arena_len: usize,
+    /// What the plan was made for.
+    pub options: Options,
+}
+
+impl Plan {
+    /// Plans `graph` for an image of `grid` voxels (depth, height, width).
+    ///
+    /// # Errors
+    /// A grid that is too small or too large, or an operation without a kernel.
+    pub fn new(graph: &Graph, grid: [usize; 3], options: Options) -> Result<Plan, Error> {
+        check_grid(graph, grid)?;
+        let fuse::Fused {
+            mut tensors,
+            steps,
+            normalisations,
+        } = fuse::fuse(graph, grid)?;
+        for step in &steps {
+            for id in step.inputs() {
+                let halo = &mut tensors[id].shape.halo;
+                *halo = (*halo).max(step.halo(id));
+            }
+        }
+        let threads = options.threads.max(1);
+        let groups = stream::group(&steps, &mut tensors, threads);
+        let convs: Vec<_> = steps
+            .iter()
+            .map(|step| match &step.work {
+                Work::Conv(conv) => Some(choose(conv, &tensors, &options)),
+                _ => None,
+            })
+            .collect();
+        let mut stages: Vec<Stage> = groups
+            .into_iter()
+            .map(|group| stage(group, &tensors, &steps, &convs))
+            .collect();
+        let arena_len = lay_out(&mut tensors, &steps, &mut stages);
+        Ok(Plan {
+            tensors,
+            steps,
+            convs,
+            stages,
+            normalisations,
+            arena_len,
+            options,
+        })
+    }
+
+    /// Depth, height and width of the input image.
+    pub fn grid(&self) -> [usize; 3] {
+        self.tensors[0].grid()
+    }
+
+    /// The result's tensor.
+    pub fn result(&self) -> &Tensor {
+        &self.tensors[self.tensors.len() - 1]
+    }
+
+    /// Bytes of activations, rings and scratch.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena_len * size_of::<f32>()
+    }
+
+    /// Bytes of weights that kernels keep in a form of their own.
+    pub fn prepared_bytes(&self) -> usize {
+        let prepared = self.convs.iter().flatten();
+        let lens = prepared.map(|conv| conv.choice.kernel.prepared_len(&conv.problem).unwrap_or(0));
+        lens.sum::<usize>() * size_of::<f32>()
+    }
+
+    /// Multiply-accumulates of one run, padding channels included, recomputation at cuts not.
+    pub fn macs(&self) -> u64 {
+        let convs = self.convs.iter().zip(&self.steps);
+        convs
+            .filter_map(|(conv, step)| Some(conv.as_ref()?.problem.macs() * step.depth as u64))
+            .sum()
+    }
+}
+
+/// Every extent must stay whole through the network's strides, so that skips meet their partners.
+fn check_grid(graph: &Graph, grid: [usize; 3]) -> Result<(), Error> {
+    let fail = |cause: String| Err(Error::Grid { grid, cause });
+    if grid
+        .iter()
+        .any(|&extent| !(1..=MAX_EXTENT).contains(&extent))
+    {
+        return fail(format!("has an edge outside 1..={MAX_EXTENT}"));
+    }
+    let mut shrinkage = vec![1; graph.nodes().len()];
+    let mut deepest = 1;
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let from = node
+            .inputs
+            .iter()
+            .map(|&input| shrinkage[input])
+            .max()
+            .unwrap_or(1);
+        let (up, down) = node.op.magnification();
+        shrinkage[index] = (from * down / up).max(1);
+        deepest = deepest.max(shrinkage[index]);
+    }
+    if grid.iter().any(|&extent| extent % deepest != 0) {
+        return fail(format!(
+            "is not a multiple of {deepest}, which the network needs"
+        ));
+    }
+    Ok(())
+}
+
+fn choose(conv: &Conv, tensors: &[Tensor], options: &Options) -> ConvChoice {
+    let out = conv.raw.or(conv.activated.as_ref().map(|(_, _, out)| *out));
+    let out = &tensors[out.unwrap_or(0)];
+    let problem = ConvProblem {
+        kernel: conv.kernel,
+        stride: conv.stride,
+        dilation: conv.dilation,
+        inputs: conv.sources.iter().map(|&id| tensors[id].blocks()).sum(),
+        planar: conv
+            .sources
+            .iter()
+            .any(|&id| tensors[id].layout == Layout::Planar),
+        outputs: out.blocks(),
+        height: out.shape.height,
+        width: out.shape.width,
+    };
+    ConvChoice {
+        problem,
+        choice: registry::conv(options.policy, &problem),
+    }
+}
+
+fn stage(group: Group, tensors: &[Tensor], steps: &[Step], convs: &[Option<ConvChoice>]) -> Stage {
+    let written = steps[group.steps.clone()]
+        .iter()
+        .flat_map(Step::outputs)
+        .flatten();
+    let mut rings: Vec<TensorId> = written
+        .filter(|&id| matches!(tensors[id].home, Home::Ring { .. }))
+        .collect();
+    rings.sort_by_key(|&id| match tensors[id].home {
+        Home::Ring { offset, .. } | Home::Whole { offset } => offset,
+    });
+    let scratch_len = group
+        .steps
+        .clone()
+        .map(|index| {
+            let kernel = convs[index].as_ref();
+            let kernel = kernel.map_or(0, |conv| conv.choice.kernel.scratch_len(&conv.problem));
+            kernel.max(steps[index].scratch_len(tensors))
+        })
+        .max()
+        .unwrap_or(0);
+    Stage {
+        group,
+        rings,
+        scratch_len,
+        regions: Vec::new(),
+    }
+}
+
+/// Gives every whole tensor and every stage's workspace its place in the arena; returns its length.
+fn lay_out(tensors: &mut [Tensor], steps: &[Step], stages: &mut [Stage]) -> usize {
+    let reads = |stage: &Stage| -> HashSet<TensorId> {
+        steps[stage.group.steps.clone()]
+            .iter()
+            .flat_map(Step::inputs)
+            .collect()
+    };
+    let writes = |stage: &Stage| -> HashSet<TensorId> {
+        steps[stage.group.steps.clone()]
+            .iter()
+            .flat_map(Step::outputs)
+            .flatten()
+            .collect()
+    };
+    let last = stages.len() - 1;
+    let whole: Vec<TensorId> = (0..tensors.len())
+        .filter(|&id| matches!(tensors[id].home, Home::Whole { .. }))
+        .collect();
+    let mut items = Vec::new();
+    for &id in &whole {
+        let first = stages
+            .iter()
+            .position(|stage| writes(stage).contains(&id))
+            .unwrap_or(0);
+        let end = stages
+            .iter()
+            .rposition(|stage| reads(stage).contains(&id))
+            .unwrap_or(last);
+        items.push(arena::Item {
+            len: tensors[id].elements(),
+            alive: first..=end,
+        });
+    }
+    for (index, stage) in stages.iter().enumerate() {
+        let len = stage.group.slabs * stage.slab_len();
+        items.push(arena::Item {
+            len,
+            alive: index..=index,
+        });
+    }
+    let zeros = tensors.iter().map(Tensor::plane_len).max().unwrap_or(0);
+    items.push(arena::Item {
+        len: zeros,
+        alive: 0..=last,
+    });
+
+    let (offsets, total) = arena::place(&items);
+    for (&id, &offset) in whole.iter().zip(&offsets) {
+        tensors[id].home = Home::Whole { offset };
+    }
+    for (index, stage) in stages.iter_mut().enumerate() {
+        let (reads, writes) = (reads(stage), writes(stage));
+        let mut regions = Vec::new();
+        for (&id, &offset) in whole.iter().zip(&offsets) {
+            let role = if writes.contains(&id) {
+                Role::Written(id)
+            } else {
+                Role::Read(id)
+            };
+            if writes.contains(&id) || reads.contains(&id) {
+                regions.push(Region {
+                    offset,
+                    len: tensors[id].elements(),
+                    role,
+                });
+            }
+        }
+        let workspace = &items[whole.len() + index];
+        let offset = offsets[whole.len() + index];
+        regions.push(Region {
+            offset,
+            len: workspace.len,
+            role: Role::Workspace,
+        });
+        let offset = offsets[offsets.len() - 1];
+        regions.push(Region {
+            offset,
+            len: zeros,
+            role: Role::Zeros,
+        });
+        regions.sort_by_key(|region| (region.offset, region.len));
+        stage.regions = regions;
+    }
+    total
+}
+
+impl Stage {
+    /// Elements of rings and scratch of one slab, rounded so that slabs stay aligned.
+    pub fn slab_len(&self) -> usize {
+        (self.group.ring_len + self.scratch_len).next_multiple_of(16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A residual block at full resolution, a strided convolution, and the way back up.
+    const NETWORK: &str = "\
+input image channels=1
+conv c0 image out=16 kernel=3 stride=1 dilation=1
+leaky_relu a0 c0 slope=0.01
+conv c1 a0 out=16 kernel=3 stride=1 dilation=1
+leaky_relu a1 c1 slope=0.01
+conv c2 a1 out=16 kernel=3 stride=1 dilation=1
+add x c2 c0
+conv down x out=32 kernel=3 stride=2 dilation=1
+leaky_relu low down slope=0.01
+conv shrink low out=16 kernel=1 stride=1 dilation=1
+upsample up shrink factor=2
+affine skip x
+leaky_relu skip.act skip slope=0.01
+concat joined up skip.act
+conv d0 joined out=16 kernel=3 stride=1 dilation=1
+conv last d0 out=2 kernel=1 stride=1 dilation=1
+sigmoid probability last
+";
+
+    fn plan(text: &str, grid: [usize; 3], threads: usize) -> Result<Plan, Error> {
+        let graph = Graph::parse(text).unwrap();
+        Plan::new(
+            &graph,
+            grid,
+            Options {
+                threads,
+                ..Options::default()
+            },
+        )
+    }
+
+    fn step<'p>(plan: &'p Plan, name: &str) -> &'p Step {
+        plan.steps.iter().find(|step| step.name == name).unwrap()
+    }
+
+    #[test]
+    fn sums_maps_and_activations_fuse_into_convolutions() {
+        let plan = plan(NETWORK, [16; 3], 1).unwrap();
+        let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+        let expected = [
+            "c0",
+            "c1",
+            "c2",
+            "down",
+            "shrink",
+            "up",
+            "d0",
+            "last",
+            "probability",
+        ];
+        assert_eq!(names, expected);
+        let Work::Conv(conv) = &step(&plan, "c2").work else {
+            panic!()
+        };
+        assert_eq!(
+            conv.residual.map(|id| plan.tensors[id].name.as_str()),
+            Some("c0")
+        );
+        assert_eq!(conv.activated.as_ref().map(|a| a.1), Some(0.01));
+        let Work::Conv(conv) = &step(&plan, "c1").work else {
+            panic!()
+        };
+        assert_eq!((conv.slope, conv.activated.is_some()), (0.01, false));
+    }
+
+    #[test]
+    fn full_resolution_streams_through_rings() {
+        let plan = plan(NETWORK, [128; 3], 2).unwrap();
+        let whole: Vec<&str> = plan
+            .tensors
+            .iter()
+            .filter(|tensor| matches!(tensor.home, Home::Whole { .. }))
+            .map(|tensor| tensor.name.as_str())
+            .collect();
+        assert_eq!(whole, ["image", "skip.act", "low", "shrink", "probability"]);
+        for tensor in &plan.tensors {
+            if let Home::Ring { slots, .. } = tensor.home {
+                assert!((1..=5).contains(&slots), "{}: {slots} planes", tensor.name);
+            }
+        }
+    }
+
+    #[test]
+    fn regions_of_a_stage_are_disjoint_and_inside_the_arena() {
+        for threads in [1, 2, 3, 16] {
+            let plan = plan(NETWORK, [128, 64, 96], threads).unwrap();
+            for stage in &plan.stages {
+                let mut end = 0;
+                for region in &stage.regions {
+                    assert!(region.offset >= end);
+                    end = region.offset + region.len;
+                }
+                assert!(end <= plan.arena_len);
+            }
+        }
+    }
+
+    #[test]
+    fn grids_that_do_not_divide_are_refused() {
+        let error = plan(NETWORK, [15, 16, 16], 1).unwrap_err();
+        assert!(error.to_string().contains("multiple of 2"), "{error}");
+        assert!(plan(NETWORK, [0, 16, 16], 1).is_err());
+        assert!(plan(NETWORK, [2048, 16, 16], 1).is_err());
+    }
+
+    #[test]
+    fn unsupported_nodes_are_named() {
+        let text = "input image channels=1\ngelu g image\n";
+        let error = plan(text, [8; 3], 1).unwrap_err();
+        assert!(
+            matches!(&error, Error::Unsupported { node, .. } if node == "g"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! The parts of a plan: tensors, and the steps that compute them plane by plane.
+
+use std::ops::Range;
+
+use endocast_kernels::contract::{Activation, LANES, PlaneShape, Tap, blocks_of};
+
+/// Index into [`super::Plan::tensors`].
+pub type TensorId = usize;
+
+/// How the voxels of a plane are ordered; see [`endocast_kernels::contract`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `[channel][row][column]`.
+    Planar,
+    /// `[block][row][column][16 channels]`.
+    Blocked,
+}
+
+/// Where a tensor's planes live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// All planes, at this offset of the arena.
+    Whole {
+        /// In elements.
+        offset: usize,
+    },
+    /// The latest planes only, at this offset of each slab's ring memory; plane `z` is in slot
+    /// `z % slots`.
+    Ring {
+        /// In elements.
+        offset: usize,
+        /// Planes held.
+        slots: usize,
+    },
+}
+
+/// An activation tensor.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// The graph node whose value it holds.
+    pub name: String,
+    /// Logical channels.
+    pub channels: usize,
+    /// Order of the voxels.
+    pub layout: Layout,
+    /// Planes.
+    pub depth: usize,
+    /// Extent of a plane; the halo is what the widest reader needs.
+    pub shape: PlaneShape,
+    /// Where it lives.
+    pub home: Home,
+}
+
+impl Tensor {
+    /// 16-channel blocks, or channels of a planar tensor.
+    pub fn blocks(&self) -> usize {
+        match self.layout {
+            Layout::Planar => self.channels,
+            Layout::Blocked => blocks_of(self.channels),
+        }
+    }
+
+    /// Elements of one plane, halo included.
+    pub fn plane_len(&self) -> usize {
+        match self.layout {
+            Layout::Planar => self.channels * self.shape.area(),
+            Layout::Blocked => self.shape.blocked_len(self.blocks()),
+        }
+    }
+
+    /// Depth, height and width.
+    pub fn grid(&self) -> [usize; 3] {
+        [self.depth, self.shape.height, self.shape.width]
+    }
+
+    /// Place of the first plane in the arena; 0 for a ring, which has none there.
+    pub fn whole_offset(&self) -> usize {
+        match self.home {
+            Home::Whole { offset } => offset,
+            Home::Ring { .. } => 0,
+        }
+    }
+
+    /// Elements of the whole tensor.
+    pub fn elements(&self) -> usize {
+        self.depth * self.plane_len()
+    }
+}
+
+/// Per-channel factors and offsets of an affine map.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Coefficients {
+    /// Ones and zeros.
+    Identity,
+    /// The tensors `scale` and `shift` of this graph node.
+    Node(usize),
+    /// An instance normalisation, by index into [`super::Plan::normalisations`].
+    Normalised(usize),
+}
+
+/// A convolution with its fused epilogue.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    /// Graph node that owns `weight` and `bias`.
+    pub node: usize,
+    /// Edge of the kernel.
+    pub kernel: usize,
+    /// Input voxels per output voxel.
+    pub stride: usize,
+    /// Input voxels between taps.
+    pub dilation: usize,
+    /// Tensors read, in channel order.
+    pub sources: Vec<TensorId>,
+    /// Tensor added to the sums.
+    pub residual: Option<TensorId>,
+    /// Leaky ReLU before the first store; 1 for none.
+    pub slope: f32,
+    /// First store.
+    pub raw: Option<TensorId>,
+    /// Second store: affine map, leaky ReLU, tensor.
+    pub activated: Option<(Coefficients, f32, TensorId)>,
+}
+
+/// What a step computes.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Convolution.
+    Conv(Conv),
+    /// Trilinear interpolation, corners aligned.
+    Upsample {
+        /// Tensor read.
+        source: TensorId,
+        /// One tap per output plane.
+        planes: Vec<Tap>,
+        /// One tap per output row.
+        rows: Vec<Tap>,
+        /// One tap per output column.
+        columns: Vec<Tap>,
+        /// Leaky ReLU afterwards; 1 for none.
+        slope: f32,
+        /// Tensor written.
+        out: TensorId,
+    },
+    /// Affine map, optional sum, activation.
+    Pointwise {
+        /// Tensor read.
+        source: TensorId,
+        /// Tensor added.
+        addend: Option<TensorId>,
+        /// Affine map.
+        coefficients: Coefficients,
+        /// Applied last.
+        activation: Activation,
+        /// Tensor written.
+        out: TensorId,
+    },
+    /// The network's result, unpacked from blocks.
+    Result {
+        /// Tensor read.
+        source: TensorId,
+        /// Applied to each voxel's channels.
+        link: Link,
+        /// Tensor written, planar.
+        out: TensorId,
+    },
+}
+
+/// From logits to probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// None: the values as they are.
+    Identity,
+    /// Logistic function, channel by channel.
+    Sigmoid,
+    /// Softmax over the channels.
+    Softmax,
+}
+
+/// One operation of the plan: computes any one plane of its outputs from planes of its inputs.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The graph node that gives the step its name.
+    pub name: String,
+    /// What it computes.
+    pub work: Work,
+    /// Planes of its outputs.
+    pub depth: usize,
+    /// Whether an instance normalisation needs the statistics of its first output.
+    pub measured: bool,
+}
+
+impl Step {
+    /// Calls `visit` with every tensor read and the planes of it (clipped to its depth) that output
+    /// plane `z` needs.
+    pub fn for_each_input(
+        &self,
+        z: usize,
+        tensors: &[Tensor],
+        mut visit: impl FnMut(TensorId, Range<usize>),
+    ) {
+        match &self.work {
+            Work::Conv(conv) => {
+                let reach = conv.kernel / 2 * conv.dilation;
+                for &source in &conv.sources {
+                    let centre = z * conv.stride;
+                    let end = (centre + reach + 1).min(tensors[source].depth);
+                    visit(source, centre.saturating_sub(reach)..end);
+                }
+                if let Some(residual) = conv.residual {
+                    visit(residual, z..z + 1);
+                }
+            }
+            Work::Upsample { source, planes, .. } => {
+                let low = planes[z].index as usize;
+                visit(
+                    *source,
+                    low..low + 1 + usize::from(planes[z].fraction != 0.0),
+                );
+            }
+            Work::Pointwise { source, addend, .. } => {
+                visit(*source, z..z + 1);
+                if let Some(addend) = addend {
+                    visit(*addend, z..z + 1);
+                }
+            }
+            Work::Result { source, .. } => visit(*source, z..z + 1),
+        }
+    }
+
+    /// Tensors read.
+    pub fn inputs(&self) -> Vec<TensorId> {
+        match &self.work {
+            Work::Conv(conv) => conv.sources.iter().copied().chain(conv.residual).collect(),
+            Work::Upsample { source, .. } | Work::Result { source, .. } => vec![*source],
+            Work::Pointwise { source, addend, .. } => {
+                std::iter::once(*source).chain(*addend).collect()
+            }
+        }
+    }
+
+    /// Tensors written: the plain value, then the activated one of a convolution.
+    pub fn outputs(&self) -> [Option<TensorId>; 2] {
+        match &self.work {
+            Work::Conv(conv) => [conv.raw, conv.activated.as_ref().map(|(_, _, out)| *out)],
+            Work::Upsample { out, .. } | Work::Pointwise { out, .. } | Work::Result { out, .. } => {
+                [Some(*out), None]
+            }
+        }
+    }
+
+    /// Rows and columns of halo that this step needs around tensor `id`.
+    pub fn halo(&self, id: TensorId) -> usize {
+        match &self.work {
+            Work::Conv(conv) if conv.sources.contains(&id) => conv.kernel / 2 * conv.dilation,
+            _ => 0,
+        }
+    }
+
+    /// Elements of scratch beyond what the convolution kernel asks for.
+    pub fn scratch_len(&self, tensors: &[Tensor]) -> usize {
+        match &self.work {
+            Work::Upsample { source, .. } => tensors[*source].shape.width * LANES,
+            _ => 0,
+        }
+    }
+}
