@@ -4,6 +4,7 @@
 
 pub mod exec;
 pub mod plan;
+pub mod pre;
 
 pub use endocast_kernels as kernels;
 pub use endocast_weights as weights;
