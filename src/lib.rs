@@ -4,6 +4,7 @@
 
 pub mod exec;
 pub mod plan;
+pub mod post;
 pub mod pre;
 
 pub use endocast_kernels as kernels;

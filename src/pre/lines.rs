@@ -51,6 +51,33 @@ pub(crate) fn map_lines<S, D>(
     });
 }
 
+/// Runs `op` on every line along `axis`, in place.
+pub(crate) fn update_lines<T>(
+    mut volume: ArrayViewMut3<T>,
+    axis: usize,
+    op: impl Fn(&mut [T]) + Sync,
+) where
+    T: Copy + Default + Send + Sync,
+{
+    let (across, outer) = other_axes(volume.strides(), axis);
+    let line_first = axis < across;
+    let slices: Vec<_> = volume.axis_iter_mut(Axis(outer)).collect();
+    slices.into_par_iter().for_each(|mut slice| {
+        if !line_first {
+            slice.swap_axes(0, 1);
+        }
+        let length = slice.len_of(Axis(0));
+        let mut tile = vec![T::default(); length * TILE];
+        for mut part in slice.axis_chunks_iter_mut(Axis(1), TILE) {
+            gather(part.view(), &mut tile);
+            tile.chunks_exact_mut(length.max(1))
+                .take(part.len_of(Axis(1)))
+                .for_each(&op);
+            scatter(&tile, part.view_mut());
+        }
+    });
+}
+
 /// The other two axes: the one with the smaller stride, then the one with the larger.
 fn other_axes(strides: &[isize], axis: usize) -> (usize, usize) {
     let (a, b) = match axis {
@@ -115,6 +142,18 @@ mod tests {
                 let last = source.index_axis(Axis(axis), source.len_of(Axis(axis)) - 1);
                 assert_eq!(target.index_axis(Axis(axis), 1), last.mapv(f64::from));
             }
+        }
+    }
+
+    #[test]
+    fn updates_in_place() {
+        for axis in 0..3 {
+            let source = counting([4, 17, 20], true);
+            let mut reversed = source.clone();
+            update_lines(reversed.view_mut(), axis, |line| line.reverse());
+            let mut expected = source.view();
+            expected.invert_axis(Axis(axis));
+            assert_eq!(reversed, expected);
         }
     }
 }
