@@ -3,6 +3,7 @@
 //! Data flows one way: volume, pre, plan, exec, post, volume.
 
 pub mod exec;
+pub mod metrics;
 pub mod plan;
 pub mod post;
 pub mod pre;

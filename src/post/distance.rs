@@ -10,6 +10,19 @@ use super::Error;
 use super::error::{check_shape, check_spacing};
 use crate::pre::lines::update_lines;
 
+/// Squared distance in mm^2 from every voxel centre to the nearest centre of a set voxel;
+/// infinite where none is set.
+pub(crate) fn squared_to_centres(set: ArrayView3<bool>, spacing: [f64; 3]) -> Array3<f32> {
+    let mut squared = zero_where(set);
+    for (axis, spacing) in spacing.into_iter().enumerate() {
+        update_lines(squared.view_mut(), axis, |line| {
+            let sites: Vec<f32> = line.to_vec();
+            lower_envelope(&sites, 0.0, spacing, line);
+        });
+    }
+    squared
+}
+
 /// Squared distance in mm^2 from every voxel centre to the nearest point of a set voxel's box;
 /// infinite where none is set.
 fn squared_to_boxes(set: ArrayView3<bool>, spacing: [f64; 3]) -> Array3<f32> {

@@ -6,7 +6,7 @@
 
 pub mod brainmage;
 mod components;
-mod distance;
+pub(crate) mod distance;
 mod error;
 mod holes;
 mod restore;
