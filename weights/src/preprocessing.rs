@@ -3,18 +3,19 @@
 //! Stored in the model file as one line of `key=value` words separated by single spaces:
 //!
 //! ```text
-//! route=conform grid=96 field_of_view_mm=240 orientation=RAS centre=mass
-//!     intensity=percentiles:1:99 outputs=brain,tissue threshold=0.5
+//! route=conform grid=96 field_of_view_mm=240 orientation=RAS centre=mass:110
+//!     intensity=percentiles:1:99.5:inside outputs=brain,tissue threshold=0.5
 //! route=brainmage-ma grid=128 outputs=brain threshold=0.9
 //! ```
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// Largest grid edge a model may ask for, in voxels.
-pub const MAX_GRID: usize = 512;
-/// Largest field of view a model may ask for, in millimetres.
-pub const MAX_FIELD_OF_VIEW_MM: f32 = 1024.0;
+pub const MAX_GRID: usize = 1024;
+/// Smallest and largest field of view a model may ask for, in millimetres.
+pub const FIELD_OF_VIEW_MM: RangeInclusive<f64> = 1.0..=1e5;
 
 /// What the pipeline around the network has to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +25,7 @@ pub struct Preprocessing {
     /// Name of each output channel, in order; `brain` is the brain's probability.
     pub outputs: Vec<String>,
     /// A voxel belongs to the brain where its probability is at least this; within `0..1`.
-    pub threshold: f32,
+    pub threshold: f64,
 }
 
 /// How an image is brought onto the network's grid.
@@ -64,53 +65,65 @@ impl Route {
 /// A cube of `grid`³ voxels that covers `field_of_view_mm` along every axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conform {
-    /// Edge of the cube, in voxels; `1..=512`.
+    /// Edge of the cube, in voxels; `2..=1024`.
     pub grid: usize,
-    /// Edge of the cube, in millimetres; above 0, up to 1024.
-    pub field_of_view_mm: f32,
-    /// Where the voxel axes point.
+    /// Edge of the cube, in millimetres; `1..=100000`.
+    pub field_of_view_mm: f64,
+    /// Where the cube's axes point.
     pub orientation: Orientation,
-    /// Where the cube's centre is.
+    /// What lies at the cube's centre.
     pub centre: Centre,
     /// How intensities are scaled.
     pub intensity: Intensity,
 }
 
-/// The directions of increasing x, y and z index: one letter each, of `R`/`L`, `A`/`P` and `S`/`I`.
+/// The directions of growing depth, height and width: one letter each, of `R`/`L`, `A`/`P` and
+/// `S`/`I`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Orientation([u8; 3]);
 
 impl Orientation {
-    /// The letters for x, y and z.
+    /// The letters for depth, height and width.
     pub fn letters(&self) -> [char; 3] {
         self.0.map(char::from)
     }
 }
 
-/// Where a conformed cube's centre is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What lies at a conformed cube's centre.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Centre {
-    /// `grid`: the centre of the image's voxel grid.
+    /// `grid`: the centre of the image's own grid.
     Grid,
-    /// `mass`: the centre of mass of the image's intensities.
-    Mass,
+    /// `mass:DEPTH`: the centre of mass of the head, but not further below its crown than this.
+    Mass {
+        /// Millimetres, not negative.
+        max_depth_mm: f64,
+    },
 }
 
-/// How intensities are scaled.
+/// How intensities are scaled to 0 to 1; voxels outside the image become 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Intensity {
-    /// `percentiles:LOW:HIGH`: these percentiles become 0 and 1; values beyond are clipped.
+    /// `percentiles:LOW:HIGH:REGION`: these percentiles become 0 and 1; values beyond are clipped.
     Percentiles {
         /// Percentage of voxels below 0; at least 0 and less than `high`.
-        low: f32,
+        low: f64,
         /// Percentage of voxels below 1; at most 100.
-        high: f32,
+        high: f64,
+        /// Which voxels count.
+        over: Region,
     },
-    /// `min-max`: the smallest value becomes 0, the largest 1.
+    /// `min-max`: the smallest value inside the image becomes 0, the largest 1.
     MinMax,
-    /// `brainmage`: BrainMaGe's rule; clipped above the 95th percentile of the voxels at or above the
-    /// mean, then `(x - p2) / p95`.
-    Brainmage,
+}
+
+/// Which voxels of the cube count towards a percentile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// `inside`: those inside the image.
+    Inside,
+    /// `cube`: all; those outside the image have the smallest value found inside.
+    Cube,
 }
 
 /// Why a text is not a [`Preprocessing`].
@@ -162,20 +175,25 @@ impl FromStr for Centre {
     type Err = PreprocessingError;
 
     fn from_str(text: &str) -> Result<Centre, PreprocessingError> {
-        match text {
-            "grid" => Ok(Centre::Grid),
-            "mass" => Ok(Centre::Mass),
-            _ => Err(error(format!("unknown centre '{}'", text.escape_default()))),
+        if text == "grid" {
+            return Ok(Centre::Grid);
+        }
+        let depth = text.strip_prefix("mass:");
+        let depth =
+            depth.ok_or_else(|| error(format!("unknown centre '{}'", text.escape_default())))?;
+        match real("centre", depth)? {
+            max_depth_mm if max_depth_mm >= 0.0 => Ok(Centre::Mass { max_depth_mm }),
+            _ => Err(error("a centre's depth is negative")),
         }
     }
 }
 
 impl fmt::Display for Centre {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Centre::Grid => "grid",
-            Centre::Mass => "mass",
-        })
+        match self {
+            Centre::Grid => f.write_str("grid"),
+            Centre::Mass { max_depth_mm } => write!(f, "mass:{max_depth_mm}"),
+        }
     }
 }
 
@@ -183,32 +201,38 @@ impl FromStr for Intensity {
     type Err = PreprocessingError;
 
     fn from_str(text: &str) -> Result<Intensity, PreprocessingError> {
-        match text {
-            "min-max" => return Ok(Intensity::MinMax),
-            "brainmage" => return Ok(Intensity::Brainmage),
-            _ => {}
-        }
-        let limits = text
-            .strip_prefix("percentiles:")
-            .and_then(|t| t.split_once(':'));
-        let (low, high) = limits
-            .ok_or_else(|| error(format!("unknown intensity '{}'", text.escape_default())))?;
+        let (low, high, over) = match text.split(':').collect::<Vec<_>>()[..] {
+            ["min-max"] => return Ok(Intensity::MinMax),
+            ["percentiles", low, high, "inside"] => (low, high, Region::Inside),
+            ["percentiles", low, high, "cube"] => (low, high, Region::Cube),
+            _ => {
+                return Err(error(format!(
+                    "unknown intensity '{}'",
+                    text.escape_default()
+                )));
+            }
+        };
         let (low, high) = (real("intensity", low)?, real("intensity", high)?);
         if !(0.0 <= low && low < high && high <= 100.0) {
             return Err(error(format!(
                 "percentiles {low} and {high} are not in order in 0..=100"
             )));
         }
-        Ok(Intensity::Percentiles { low, high })
+        Ok(Intensity::Percentiles { low, high, over })
     }
 }
 
 impl fmt::Display for Intensity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Intensity::Percentiles { low, high } => write!(f, "percentiles:{low}:{high}"),
+            Intensity::Percentiles { low, high, over } => {
+                let over = match over {
+                    Region::Inside => "inside",
+                    Region::Cube => "cube",
+                };
+                write!(f, "percentiles:{low}:{high}:{over}")
+            }
             Intensity::MinMax => f.write_str("min-max"),
-            Intensity::Brainmage => f.write_str("brainmage"),
         }
     }
 }
@@ -246,13 +270,13 @@ impl FromStr for Preprocessing {
         let mut words = Words::split(text)?;
         let route = words.take("route")?;
         let grid = whole("grid", words.take("grid")?)?;
-        if !(1..=MAX_GRID).contains(&grid) {
-            return Err(error(format!("grid={grid} is not in 1..={MAX_GRID}")));
+        if !(2..=MAX_GRID).contains(&grid) {
+            return Err(error(format!("grid={grid} is not in 2..={MAX_GRID}")));
         }
         let route = match route {
             "conform" => {
                 let field_of_view_mm = real("field_of_view_mm", words.take("field_of_view_mm")?)?;
-                if !(field_of_view_mm > 0.0 && field_of_view_mm <= MAX_FIELD_OF_VIEW_MM) {
+                if !FIELD_OF_VIEW_MM.contains(&field_of_view_mm) {
                     return Err(error(format!(
                         "field_of_view_mm={field_of_view_mm} is out of range"
                     )));
@@ -325,8 +349,8 @@ fn whole(key: &str, text: &str) -> Result<usize, PreprocessingError> {
     })
 }
 
-fn real(key: &str, text: &str) -> Result<f32, PreprocessingError> {
-    match text.parse::<f32>() {
+fn real(key: &str, text: &str) -> Result<f64, PreprocessingError> {
+    match text.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
         _ => Err(error(format!(
             "{key}: '{}' is not a finite number",
@@ -360,8 +384,8 @@ fn output_names(text: &str) -> Result<Vec<String>, PreprocessingError> {
 mod tests {
     use super::*;
 
-    const CONFORM: &str = "route=conform grid=96 field_of_view_mm=240 orientation=RAS centre=mass \
-                           intensity=percentiles:0.5:99.5 outputs=brain,tissue threshold=0.5";
+    const CONFORM: &str = "route=conform grid=96 field_of_view_mm=240 orientation=RAS centre=mass:110 \
+                           intensity=percentiles:0.5:99.5:inside outputs=brain,tissue threshold=0.5";
 
     #[test]
     fn text_round_trips() {
@@ -376,7 +400,7 @@ mod tests {
         let parsed: Preprocessing = CONFORM.parse().unwrap();
         assert_eq!(parsed.outputs, ["brain", "tissue"]);
         assert_eq!(parsed.route.grid(), 96);
-        for intensity in ["min-max", "brainmage"] {
+        for intensity in ["min-max", "percentiles:2:98:cube"] {
             assert_eq!(
                 intensity.parse::<Intensity>().unwrap().to_string(),
                 intensity
@@ -389,7 +413,7 @@ mod tests {
         for (from, to, cause) in [
             ("route=conform", "route=bent", "unknown route 'bent'"),
             ("grid=96", "grid=0", "grid=0 is not in"),
-            ("grid=96", "grid=513", "grid=513 is not in"),
+            ("grid=96", "grid=1025", "grid=1025 is not in"),
             ("grid=96", "grid=-1", "not a whole number"),
             (
                 "grid=96",
@@ -401,7 +425,9 @@ mod tests {
             ("mm=240", "mm=inf", "not a finite number"),
             ("RAS", "RLS", "each of R/L"),
             ("RAS", "RASP", "three letters"),
-            ("mass", "left", "unknown centre"),
+            ("mass:110", "left", "unknown centre"),
+            ("mass:110", "mass:deep", "not a finite number"),
+            ("mass:110", "mass:-1", "negative"),
             ("percentiles:0.5:99.5", "percentiles:60:40", "in order"),
             (
                 "percentiles:0.5:99.5",

@@ -22,7 +22,7 @@ const NORM: usize = 2;
 const SKIP: usize = 4;
 const SECOND: usize = 6;
 const PREPROCESSING: &str = "route=conform grid=96 field_of_view_mm=240 orientation=RAS \
-    centre=mass intensity=percentiles:1:99 outputs=brain,tissue threshold=0.5";
+    centre=mass:110 intensity=percentiles:1:99.5:inside outputs=brain,tissue threshold=0.5";
 
 fn ramp(len: usize) -> Vec<f32> {
     (0..len).map(|i| i as f32 / 8.0 - 3.0).collect()
