@@ -27,16 +27,15 @@ class Stage:
     name: str
     grid: int  # voxels per side of the 240 mm field of view
     crop: tuple  # voxels (right, anterior, superior) given to the network
-    batch: int
     steps: int
     rate: tuple  # learning rate at the beginning and the end (cosine between)
     norm: str
 
 
 STAGES = (
-    Stage("coarse", 64, (64, 64, 64), 2, 900, (2e-3, 1e-3), "renorm"),
-    Stage("fine", 96, (64, 80, 80), 1, 2200, (1e-3, 2e-4), "renorm"),
-    Stage("settle", 96, (96, 96, 96), 1, 250, (2e-4, 1e-5), "frozen"),
+    Stage("coarse", 64, (64, 64, 64), 600, (2e-3, 1e-3), "renorm"),
+    Stage("fine", 96, (64, 80, 80), 800, (1e-3, 2e-4), "renorm"),
+    Stage("settle", 96, (96, 96, 96), 80, (2e-4, 1e-5), "frozen"),
 )
 WARM_UP = 100  # steps of rising learning rate
 PLAIN_BATCH = 200  # first steps with plain batch statistics
@@ -72,19 +71,15 @@ def generate(queue, stage_index, folder, seed):
         queue.put((index, image[box].copy(), target[(slice(None),) + box].copy(), known))
 
 
-def next_batch(queue, index):
-    """Images (batch, 1, ...), targets (batch, 2, ...) in 0..1, known (batch, 2)."""
-    samples = []
-    while len(samples) < STAGES[index].batch:
-        tag, *sample = queue.get()
-        if tag == index:
-            samples.append(sample)
-    images, targets, known = zip(*samples)
-    images = torch.from_numpy(np.stack(images)).float().unsqueeze(1)
-    targets = torch.from_numpy(np.stack(targets)).float() / 255
+def next_sample(queue, index):
+    """Image (1, 1, ...), target (1, 2, ...) in 0..1 and known (1, 2) of one stage."""
+    tag = None
+    while tag != index:
+        tag, image, target, known = queue.get()
     layout = torch.channels_last_3d
-    return (images.to(memory_format=layout), targets.to(memory_format=layout),
-            torch.tensor(known, dtype=torch.float32))
+    image = torch.from_numpy(image).float()[None, None].to(memory_format=layout)
+    target = (torch.from_numpy(target).float() / 255)[None].to(memory_format=layout)
+    return image, target, torch.tensor([known], dtype=torch.float32)
 
 
 def loss_of(logits, targets, known):
@@ -99,25 +94,58 @@ def loss_of(logits, targets, known):
     return (known * (entropy.mean(sums) + 1 - dice)).mean()
 
 
-class ThreadChoice:
-    """Uses whichever of one or two threads made the recent steps faster."""
+def differentiate(model, queue, stage, total):
+    """Gradients of one fresh sample into the parameters' .grad; returns the loss."""
+    if total < PLAIN_BATCH:
+        model.set_norm("batch")
+    else:
+        ease = min(1, (total - PLAIN_BATCH) / 300)
+        model.set_norm(STAGES[stage].norm, 1 + 4 * ease, 8 * ease)
+    model.train()
+    model.zero_grad(set_to_none=True)
+    image, target, known = next_sample(queue, stage)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(image)
+    loss = loss_of(logits.float(), target, known)
+    loss.backward()
+    return loss.item()
 
-    PROBE = 25  # steps between trials of the other count
 
-    def __init__(self):
-        self.seconds = {1: 0.0, 2: 0.0}  # of a recent step; zero: not tried yet
-        self.count = 0
-        self.threads = 1
+class Partner:
+    """A second process that differentiates its own sample of every step.
 
-    def before(self):
-        self.count += 1
-        fastest = min(self.seconds, key=self.seconds.get)
-        self.threads = 3 - fastest if self.count % self.PROBE == 0 else fastest
-        torch.set_num_threads(self.threads)
+    Weights and norm statistics live in shared memory, so the partner always sees
+    the current ones; its gradients come back through shared memory too. On a busy
+    machine two processes that meet once a step lose less time than two threads
+    that meet in every layer.
+    """
 
-    def after(self, seconds):
-        old = self.seconds[self.threads] or seconds
-        self.seconds[self.threads] = 0.5 * old + 0.5 * seconds
+    def __init__(self, context, model, queue, seed):
+        model.share_memory()
+        self.gradients = [torch.zeros_like(p).share_memory_() for p in model.parameters()]
+        self.orders, self.answers = context.SimpleQueue(), context.SimpleQueue()
+        self.process = context.Process(target=self.serve, args=(model, queue, seed), daemon=True)
+        self.process.start()
+
+    def serve(self, model, queue, seed):
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        while True:
+            stage, total = self.orders.get()
+            loss = differentiate(model, queue, stage, total)
+            for sink, parameter in zip(self.gradients, model.parameters()):
+                sink.copy_(parameter.grad)
+            self.answers.put(loss)
+
+    def begin(self, stage, total):
+        self.orders.put((stage, total))
+
+    def finish(self, model):
+        """Wait, then average both gradients into the model's; returns the partner's loss."""
+        loss = self.answers.get()
+        for parameter, other in zip(model.parameters(), self.gradients):
+            parameter.grad.add_(other).mul_(0.5)
+        return loss
 
 
 class Monitor:
@@ -197,35 +225,27 @@ class Run:
             else:
                 value.copy_(current[name])
 
-    def prepare(self):
-        """Set learning rate and norm behaviour for the coming step."""
+    def set_rate(self):
+        """Set and return the learning rate of the coming step."""
         stage = STAGES[self.stage]
         first, last = stage.rate
         blend = 0.5 * (1 + math.cos(math.pi * self.step / stage.steps))
         rate = (last + (first - last) * blend) * min(1, (self.total + 1) / WARM_UP)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        if self.total < PLAIN_BATCH:
-            self.model.set_norm("batch")
-        else:
-            ease = min(1, (self.total - PLAIN_BATCH) / 300)
-            self.model.set_norm(stage.norm, 1 + 4 * ease, 8 * ease)
-        self.model.train()
         return rate
 
-    def learn(self, images, targets, known):
-        """One optimisation step; returns the loss."""
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.model(images)
-        loss = loss_of(logits.float(), targets, known)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+    def learn(self, queue, partner):
+        """One optimisation step over two samples; returns their mean loss."""
+        partner.begin(self.stage, self.total)
+        loss = differentiate(self.model, queue, self.stage, self.total)
+        loss = (loss + partner.finish(self.model)) / 2
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
         self.total += 1
         self.update_average()
-        return loss.item()
+        return loss
 
 
 def main():
@@ -237,17 +257,16 @@ def main():
     parser.add_argument("--save-minutes", type=float, default=4)
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     run = Run(options.run)
 
-    # forked before any parallel region, so that the worker starts cleanly
     context = multiprocessing.get_context("fork")
     queue, stage_index = context.Queue(6), context.Value("i", min(run.stage, len(STAGES) - 1))
     seed = [options.seed, run.total]
-    worker = context.Process(
-        target=generate, daemon=True,
-        args=(queue, stage_index, options.run, seed))
-    worker.start()
+    context.Process(
+        target=generate, args=(queue, stage_index, options.run, seed), daemon=True).start()
+    partner = Partner(context, run.model, queue, options.seed + 1)
 
     log = open(options.run / "train.log", "a", buffering=1)
 
@@ -257,8 +276,8 @@ def main():
     note(f"start stage={run.stage} step={run.step} total={run.total} seed={seed}")
     stopping = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-    monitor, threads = Monitor(options.data), ThreadChoice()
-    saved = watched = time.monotonic()
+    monitor = Monitor(options.data)
+    saved = watched = noted = time.monotonic()
     losses = []
     while run.stage < len(STAGES) and not stopping:
         stage = STAGES[run.stage]
@@ -268,18 +287,14 @@ def main():
             stage_index.value = min(run.stage, len(STAGES) - 1)
             run.save()
             continue
-        rate = run.prepare()
-        batch = next_batch(queue, run.stage)
-        threads.before()
-        begin = time.monotonic()
-        losses.append(run.learn(*batch))
-        threads.after(time.monotonic() - begin)
+        rate = run.set_rate()
+        losses.append(run.learn(queue, partner))
         now = time.monotonic()
         if run.step % 20 == 0:
-            spent = " ".join(f"{k}:{v:.2f}s" for k, v in sorted(threads.seconds.items()))
             note(f"{stage.name} step={run.step} total={run.total} loss={np.mean(losses):.4f} "
-                 f"rate={rate:.2e} threads={threads.threads} {spent}")
+                 f"rate={rate:.2e} seconds={(now - noted) / len(losses):.2f}")
             losses.clear()
+            noted = now
         if now - saved > 60 * options.save_minutes:
             run.save()
             saved = now
