@@ -106,7 +106,7 @@ fn an_image_already_on_the_grid_is_only_rescaled() {
     let route = Conform {
         grid: 8,
         field_of_view_mm: 8.0,
-        centre: Centre::GridCentre,
+        centre: Centre::Grid,
         intensity: Intensity::MinMax,
         ..ROUTE
     };
@@ -203,10 +203,10 @@ fn percentiles_over_the_grid_count_the_outside() {
         ..ROUTE
     };
     let inside = phantom
-        .conform(&percentiles(Region::FieldOfView))
+        .conform(&percentiles(Region::Inside))
         .unwrap()
         .voxels;
-    let grid = phantom.conform(&percentiles(Region::Grid)).unwrap().voxels;
+    let grid = phantom.conform(&percentiles(Region::Cube)).unwrap().voxels;
     // With the dark outside counted the upper percentile is lower, so more voxels saturate.
     let saturated = |voxels: &Array3<f32>| voxels.iter().filter(|&&v| v == 1.0).count();
     assert!(saturated(&grid) > saturated(&inside));
@@ -246,7 +246,7 @@ fn bad_input_is_an_error() {
         Error::Constant(15.0)
     );
     let grid_centre = Conform {
-        centre: Centre::GridCentre,
+        centre: Centre::Grid,
         ..ROUTE
     };
     assert_eq!(
@@ -281,7 +281,7 @@ fn bad_input_is_an_error() {
             intensity: Intensity::Percentiles {
                 low: 9.0,
                 high: 9.0,
-                over: Region::Grid,
+                over: Region::Cube,
             },
             ..ROUTE
         },

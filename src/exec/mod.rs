@@ -25,14 +25,6 @@ pub enum Error {
         /// Name of the graph node.
         node: String,
     },
-    /// The threads could not be started.
-    #[error("cannot start {threads} threads: {cause}")]
-    Threads {
-        /// How many were asked for.
-        threads: usize,
-        /// What the system said.
-        cause: String,
-    },
     /// An image or result of the wrong size.
     #[error("{what} has {found} values, expected {expected}")]
     Length {
@@ -45,14 +37,15 @@ pub enum Error {
     },
 }
 
-/// A plan with its model, memory and threads: runs images one after another without allocating.
+/// A plan with its model and memory: runs images one after another without allocating.
+///
+/// The slabs of a stage run in the thread pool of the caller.
 pub struct Session {
     plan: Plan,
     parameters: Parameters,
     arena: Buffer,
     /// Per step, the sums and squares `[plane][2][channels]` of a measured output.
     moments: Vec<Vec<f64>>,
-    pool: Option<rayon::ThreadPool>,
     kernels: Kernels,
     clock: Vec<AtomicU64>,
 }
@@ -61,20 +54,8 @@ impl Session {
     /// Prepares to run `plan`, which was made from `model`'s graph.
     ///
     /// # Errors
-    /// A plan of another model, or threads that cannot be started.
+    /// A plan of another model.
     pub fn new(model: Arc<Model>, plan: Plan) -> Result<Session, Error> {
-        let threads = plan.options.threads;
-        let pool = if threads > 1 {
-            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let named = builder.thread_name(|index| format!("endocast-{index}"));
-            let pool = named.build();
-            Some(pool.map_err(|error| Error::Threads {
-                threads,
-                cause: error.to_string(),
-            })?)
-        } else {
-            None
-        };
         let moments = plan.steps.iter().map(|step| match step.outputs()[0] {
             Some(id) if step.measured => {
                 vec![0.0; step.depth * slab::moments_len(&plan.tensors[id])]
@@ -87,7 +68,6 @@ impl Session {
             arena: Buffer::zeroed(plan.arena_len),
             kernels: Kernels::new(plan.options.policy),
             clock: plan.steps.iter().map(|_| AtomicU64::new(0)).collect(),
-            pool,
             plan,
         })
     }
@@ -218,10 +198,7 @@ impl Session {
             workspace,
             moments,
         };
-        match &self.pool {
-            Some(pool) => pool.install(|| slab::run(&context, share)),
-            None => slab::run(&context, share),
-        }
+        slab::run(&context, share);
     }
 
     /// Turns the statistics that stage `index` collected into coefficients.

@@ -1,118 +1,41 @@
 //! From a scan in any orientation and voxel size to the cube a network was trained on.
 
+use endocast_weights::preprocessing::{Centre, Conform, Intensity, Region};
 use ndarray::{Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::Error;
 use super::affine::{self, Affine};
 use super::image::{Image, Voxel};
-use super::orientation::Orientation;
 use super::quantile::percentile;
 use super::resample::resample;
 
-/// How a network wants its input; part of every model file.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Conform {
-    /// Voxels along each edge of the cube.
-    pub grid: usize,
-    /// Edge of the cube in mm; a voxel is `field_of_view_mm / grid` mm wide.
-    pub field_of_view_mm: f64,
-    /// Directions of the cube's axes, slowest axis first.
-    pub orientation: Orientation,
-    /// What lies at the centre of the cube.
-    pub centre: Centre,
-    /// How intensities become 0 to 1.
-    pub intensity: Intensity,
-}
-
-/// What lies at the centre of the cube.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Centre {
-    /// The centre of mass of the foreground (voxels above the image mean, all of equal weight),
-    /// but not lower than `max_depth_mm` below the crown, so that a long neck does not drag the
-    /// cube off the head.
-    ///
-    /// The crown is the highest 2 mm layer across the superior axis that holds at least 5 % of
-    /// the foreground that the fullest layer holds.
-    CentreOfMass {
-        /// Distance in mm.
-        max_depth_mm: f64,
-    },
-    /// The centre of the scan's own grid.
-    GridCentre,
-}
-
-/// How intensities become 0 to 1. Voxels outside the scan's field of view become 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Intensity {
-    /// `(x - low) / (high - low)`, clamped, where `low` and `high` are percentiles of the
-    /// conformed voxels.
-    Percentiles {
-        /// Percent, 0 to 100.
-        low: f64,
-        /// Percent, 0 to 100.
-        high: f64,
-        /// Which voxels count.
-        over: Region,
-    },
-    /// `(x - low) / (high - low)` with the extremes of the conformed voxels inside the field of
-    /// view.
-    MinMax,
-}
-
-/// Which voxels of the cube count towards a percentile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Region {
-    /// Those inside the scan's field of view.
-    FieldOfView,
-    /// All; those outside have the smallest value found inside.
-    Grid,
-}
-
-impl Conform {
-    /// The route of this project's own networks: `grid` voxels over 240 mm, RAS+.
-    pub const fn head(grid: usize) -> Conform {
-        Conform {
-            grid,
-            field_of_view_mm: 240.0,
-            orientation: Orientation::RAS,
-            centre: Centre::CentreOfMass {
-                max_depth_mm: 110.0,
-            },
-            intensity: Intensity::Percentiles {
-                low: 1.0,
-                high: 99.5,
-                over: Region::FieldOfView,
-            },
+/// Refuses numbers that no model file can hold.
+fn check(route: &Conform) -> Result<(), Error> {
+    let in_order = match route.intensity {
+        Intensity::Percentiles { low, high, .. } => 0.0 <= low && low < high && high <= 100.0,
+        Intensity::MinMax => true,
+    };
+    match route {
+        _ if !(2..=1024).contains(&route.grid) => Err(Error::Route("grid is not 2 to 1024")),
+        _ if !(1.0..=1e5).contains(&route.field_of_view_mm) => {
+            Err(Error::Route("field of view is not 1 to 100000 mm"))
         }
+        _ if !in_order => Err(Error::Route("percentiles are not in order within 0 to 100")),
+        _ => Ok(()),
     }
+}
 
-    fn check(&self) -> Result<(), Error> {
-        let in_order = match self.intensity {
-            Intensity::Percentiles { low, high, .. } => 0.0 <= low && low < high && high <= 100.0,
-            Intensity::MinMax => true,
-        };
-        match self {
-            _ if !(2..=1024).contains(&self.grid) => Err(Error::Route("grid is not 2 to 1024")),
-            _ if !(1.0..=1e5).contains(&self.field_of_view_mm) => {
-                Err(Error::Route("field of view is not 1 to 100000 mm"))
-            }
-            _ if !in_order => Err(Error::Route("percentiles are not in order within 0 to 100")),
-            _ => Ok(()),
-        }
+/// Voxel index to RAS mm of the cube whose centre is at `centre`.
+fn cube_affine(route: &Conform, centre: [f64; 3]) -> Affine {
+    let voxel = route.field_of_view_mm / route.grid as f64;
+    let half = (route.grid - 1) as f64 / 2.0;
+    let mut map = centre.map(|c| [0.0, 0.0, 0.0, c]);
+    for (column, (axis, sign)) in route.orientation.directions().into_iter().enumerate() {
+        map[axis][column] = sign * voxel;
+        map[axis][3] -= sign * voxel * half;
     }
-
-    /// Voxel index to RAS mm of the cube whose centre is at `centre`.
-    fn affine(&self, centre: [f64; 3]) -> Affine {
-        let voxel = self.field_of_view_mm / self.grid as f64;
-        let half = (self.grid - 1) as f64 / 2.0;
-        let mut map = centre.map(|c| [0.0, 0.0, 0.0, c]);
-        for (column, (axis, sign)) in self.orientation.directions().into_iter().enumerate() {
-            map[axis][column] = sign * voxel;
-            map[axis][3] -= sign * voxel * half;
-        }
-        map
-    }
+    map
 }
 
 /// A conformed scan.
@@ -138,13 +61,13 @@ pub fn conform<T: Voxel>(
     image: &Image<T>,
     affine: &Affine,
 ) -> Result<Conformed, Error> {
-    route.check()?;
+    check(route)?;
     let from_mm = affine::invert(affine).ok_or(Error::SingularAffine)?;
     let centre = match route.centre {
-        Centre::CentreOfMass { max_depth_mm } => head_centre(image, affine, max_depth_mm)?,
-        Centre::GridCentre => affine::apply(affine, image.shape().map(|n| (n - 1) as f64 / 2.0)),
+        Centre::Mass { max_depth_mm } => head_centre(image, affine, max_depth_mm)?,
+        Centre::Grid => affine::apply(affine, image.shape().map(|n| (n - 1) as f64 / 2.0)),
     };
-    let grid_affine = route.affine(centre);
+    let grid_affine = cube_affine(route, centre);
     let to_source = affine::compose(&from_mm, &grid_affine);
     let mut voxels = resample(image, &to_source, [route.grid; 3]);
     let (low, high) = intensity_range(&voxels, route.intensity).ok_or(Error::TooSmall)?;
@@ -182,7 +105,12 @@ struct Foreground {
     layers: Vec<u64>,
 }
 
-/// Finds the centre of the cube in mm; see [`Centre::CentreOfMass`].
+/// Finds the centre of the cube in mm for [`Centre::Mass`]: the centre of mass of the foreground
+/// (voxels above the image mean, all of equal weight), but not lower than `max_depth_mm` below the
+/// crown, so that a long neck does not drag the cube off the head.
+///
+/// The crown is the highest layer across the superior axis that holds at least [`CROWN_SHARE`] of
+/// the foreground that the fullest layer holds.
 fn head_centre<T: Voxel>(
     image: &Image<T>,
     affine: &Affine,
@@ -259,7 +187,7 @@ fn intensity_range(voxels: &Array3<f32>, intensity: Intensity) -> Option<(f64, f
     let (low, high) = match intensity {
         Intensity::MinMax => (0.0, 100.0),
         Intensity::Percentiles { low, high, over } => {
-            if over == Region::Grid && !inside.is_empty() {
+            if over == Region::Cube && !inside.is_empty() {
                 inside.resize(voxels.len(), smallest);
             }
             (low, high)

@@ -29,9 +29,6 @@ pub enum Error {
     /// The intensities that define the scale of the image are zero or negative.
     #[error("the intensity scale of the image is {0}; a positive one is needed")]
     IntensityScale(f64),
-    /// Not three letters that name three different axes.
-    #[error("{0:?} is not an orientation such as RAS or LIA")]
-    Orientation(String),
     /// A route whose numbers make no sense.
     #[error("bad route: {0}")]
     Route(&'static str),

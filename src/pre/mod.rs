@@ -10,14 +10,13 @@ mod error;
 mod image;
 pub(crate) mod lines;
 mod normalise;
-mod orientation;
 pub(crate) mod quantile;
 pub(crate) mod resample;
 pub(crate) mod spline;
 
 pub use affine::Affine;
-pub use conform::{Centre, Conform, Conformed, Intensity, Region, conform};
+pub use conform::{Conformed, conform};
+pub use endocast_weights::preprocessing::{Centre, Conform, Intensity, Orientation, Region};
 pub use error::Error;
 pub use image::{Image, Voxel};
 pub use normalise::ForegroundScale;
-pub use orientation::Orientation;

@@ -82,7 +82,39 @@ pub struct Conform {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Orientation([u8; 3]);
 
+impl Conform {
+    /// The route of this project's own networks: `grid` voxels over 240 mm, RAS.
+    pub const fn head(grid: usize) -> Conform {
+        Conform {
+            grid,
+            field_of_view_mm: 240.0,
+            orientation: Orientation(*b"RAS"),
+            centre: Centre::Mass {
+                max_depth_mm: 110.0,
+            },
+            intensity: Intensity::Percentiles {
+                low: 1.0,
+                high: 99.5,
+                over: Region::Inside,
+            },
+        }
+    }
+}
+
 impl Orientation {
+    /// For depth, height and width: the axis in millimetre space (0 right, 1 anterior, 2 superior)
+    /// along which the index grows, and the sign.
+    pub fn directions(&self) -> [(usize, f64); 3] {
+        self.0.map(|letter| match letter {
+            b'R' => (0, 1.0),
+            b'L' => (0, -1.0),
+            b'A' => (1, 1.0),
+            b'P' => (1, -1.0),
+            b'S' => (2, 1.0),
+            _ => (2, -1.0),
+        })
+    }
+
     /// The letters for depth, height and width.
     pub fn letters(&self) -> [char; 3] {
         self.0.map(char::from)
