@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod plan;
 pub mod post;
 pub mod pre;
+pub mod volume;
 
 pub use endocast_kernels as kernels;
 pub use endocast_weights as weights;

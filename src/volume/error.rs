@@ -1,0 +1,223 @@
+//! What can be wrong with a file, one variant per cause.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a scan could not be read or an image could not be written.
+///
+/// Every message is one line that begins with the name of the file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be opened.
+    #[error("{}: cannot open: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The path names a folder, a device or a pipe.
+    #[error("{}: not a regular file", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system failed while the file was being read.
+    #[error("{}: cannot read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The compressed stream is damaged.
+    #[error("{}: damaged gzip data: {source}", path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// What the decompressor found.
+        source: io::Error,
+    },
+    /// The file ends before the header or the voxels do.
+    #[error("{}: truncated: {needed} bytes needed, {found} found", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes (after decompression) from the start of the file to the last one needed.
+        needed: u64,
+        /// Bytes (after decompression) the file has.
+        found: u64,
+    },
+    /// The header of a compressed file claims more than gzip can pack into the file's size.
+    #[error(
+        "{}: the header claims {claimed} bytes, more than {length} bytes of gzip can hold",
+        path.display()
+    )]
+    ClaimTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes (after decompression) from the start of the file to the last one claimed.
+        claimed: u64,
+        /// Length of the compressed file in bytes.
+        length: u64,
+    },
+    /// Neither a NIfTI-1 nor a NIfTI-2 header.
+    #[error("{}: not a NIfTI file", path.display())]
+    NotNifti {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An ANALYZE 7.5 header, which does not say where left and right are.
+    #[error("{}: ANALYZE 7.5 file without orientation; convert it to NIfTI first", path.display())]
+    Analyze {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The magic bytes agree with neither the single-file nor the two-file form.
+    #[error("{}: bad NIfTI magic {magic:?}", path.display())]
+    BadMagic {
+        /// The file.
+        path: PathBuf,
+        /// The first four magic bytes, escaped.
+        magic: String,
+    },
+    /// The other half of a `.hdr`/`.img` pair is absent.
+    #[error("{}: the .{missing} file that belongs to it is missing", path.display())]
+    MissingHalf {
+        /// The half that exists.
+        path: PathBuf,
+        /// Suffix of the half that does not: `hdr` or `img`.
+        missing: &'static str,
+    },
+    /// An entry of `dim` is outside its range: 1 to 7 for `dim[0]`, 1 and up for the others.
+    #[error("{}: dim[{index}] is {value}", path.display())]
+    BadDim {
+        /// The file.
+        path: PathBuf,
+        /// Which entry.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// Fewer than three axes, or an axis with one voxel.
+    #[error(
+        "{}: {} x {} x {} voxels are not a 3-D image",
+        path.display(), shape[0], shape[1], shape[2]
+    )]
+    NotThreeD {
+        /// The file.
+        path: PathBuf,
+        /// Number of voxels along each axis.
+        shape: [usize; 3],
+    },
+    /// The number of bytes the header claims does not fit into the machine's integers.
+    #[error("{}: the image size in the header overflows", path.display())]
+    SizeOverflow {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The voxels do not fit into memory.
+    #[error("{}: not enough memory for {bytes} more bytes of voxels", path.display())]
+    OutOfMemory {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that were asked for.
+        bytes: u64,
+    },
+    /// Colour, complex, 128-bit, 1-bit or unknown voxels.
+    #[error("{}: voxels of type {name} (code {code}) are not supported", path.display())]
+    Datatype {
+        /// The file.
+        path: PathBuf,
+        /// The header's `datatype`.
+        code: i64,
+        /// Its name in the standard, or `unknown`.
+        name: &'static str,
+    },
+    /// `bitpix` contradicts `datatype`.
+    #[error("{}: bitpix is {bitpix} but {datatype} voxels have {expected} bits", path.display())]
+    Bitpix {
+        /// The file.
+        path: PathBuf,
+        /// The header's `bitpix`.
+        bitpix: i64,
+        /// Name of the header's `datatype`.
+        datatype: &'static str,
+        /// Bits of that type.
+        expected: i64,
+    },
+    /// `vox_offset` is not a whole number, or points into the header.
+    #[error("{}: vox_offset is {value}, but voxels start at byte {minimum} or later", path.display())]
+    VoxOffset {
+        /// The file.
+        path: PathBuf,
+        /// The header's `vox_offset`.
+        value: f64,
+        /// The smallest offset this kind of file may have.
+        minimum: u64,
+    },
+    /// A voxel size that the affine needs is zero or not finite.
+    #[error("{}: pixdim[{axis}] is {value}, so the voxel size is unknown", path.display())]
+    BadSpacing {
+        /// The file.
+        path: PathBuf,
+        /// Which entry of `pixdim`, 1 to 3.
+        axis: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// The affine does not span a grid; see [`Geometry::new`](super::Geometry::new).
+    #[error(
+        "{}: the affine from the {name} has voxel axes that are zero, parallel or out of range",
+        path.display()
+    )]
+    BadAffine {
+        /// The file.
+        path: PathBuf,
+        /// Where the affine came from: `sform`, `qform` or `pixdim`.
+        name: &'static str,
+    },
+    /// The volume asked for does not exist.
+    #[error("{}: no volume {index}; the file has {volumes}, counted from 0", path.display())]
+    NoSuchVolume {
+        /// The file.
+        path: PathBuf,
+        /// The volume asked for, from 0.
+        index: usize,
+        /// How many the file has.
+        volumes: usize,
+    },
+    /// The output's name does not say which form to write.
+    #[error(
+        "{}: output names end in .nii, .nii.gz, .hdr, .img, .hdr.gz or .img.gz",
+        path.display()
+    )]
+    UnknownSuffix {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The array to write is not on the scan's grid.
+    #[error(
+        "{}: an array of {} x {} x {} voxels does not fit a scan of {} x {} x {}",
+        path.display(), found[0], found[1], found[2], expected[0], expected[1], expected[2]
+    )]
+    ShapeMismatch {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The scan's shape.
+        expected: [usize; 3],
+        /// The array's shape.
+        found: [usize; 3],
+    },
+    /// The output could not be written; nothing was left under its name.
+    #[error("{}: cannot write: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,114 @@
+//! Head scans in NIfTI files.
+//!
+//! [`Scan::read`] takes NIfTI-1 and NIfTI-2, as `.nii` or as a `.hdr`/`.img` pair, plain or
+//! compressed with gzip, in either byte order. No file content makes it panic, and memory follows
+//! the bytes that a file really has.
+//!
+//! What is accepted, and how:
+//!
+//! * Voxels of all integer and floating-point types up to 64 bits. They are kept in that type;
+//!   [`Scan::to_array`] converts.
+//! * `scl_slope` of zero, or `scl_slope` or `scl_inter` that is NaN or infinite: no scaling.
+//! * NaN and infinite voxels: 0 in arrays and means.
+//! * Dimensions after the third are volumes of a series, of which [`FourD`] chooses.
+//! * The affine is the sform, the qform or the bare voxel size; see [`Geometry`].
+//!
+//! Everything else is an [`Error`] with one line that names the file and the cause.
+
+mod error;
+mod geometry;
+mod header;
+mod input;
+mod naming;
+mod read;
+mod voxels;
+
+use ndarray::{Array3, ShapeBuilder};
+
+pub use error::Error;
+pub use geometry::Geometry;
+pub use header::{Header, Version};
+pub use voxels::{Datatype, Scaling, Voxels};
+
+pub(crate) use voxels::{Voxel, with_voxels};
+
+/// Which volume of a series to take. Dimensions after the third count as one series, the fourth
+/// varying fastest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FourD {
+    /// The first; [`Scan::volumes`] tells how many there are.
+    #[default]
+    First,
+    /// This one, counted from 0.
+    Volume(usize),
+    /// The mean of all, computed in `f64` from real values and kept as unscaled `f32`. For a file
+    /// with one volume the same as `First`.
+    Mean,
+}
+
+/// One 3-D volume with the header it came with.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    header: Header,
+    geometry: Geometry,
+    voxels: Voxels,
+    scaling: Scaling,
+}
+
+impl Scan {
+    /// The header of the file the scan was read from.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Shape, position and orientation of the grid.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The voxels as stored, first axis fastest.
+    pub fn voxels(&self) -> &Voxels {
+        &self.voxels
+    }
+
+    /// From the values in [`Scan::voxels`] to real values.
+    pub fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    /// Number of volumes in the file, of which this scan is one (or the mean).
+    pub fn volumes(&self) -> usize {
+        self.header.volumes()
+    }
+
+    /// Real values in the scan's shape, stored with the first axis fastest, and the number of
+    /// voxels that were NaN, infinite or beyond the range of `f32` and became 0.
+    pub fn to_array(&self) -> (Array3<f32>, usize) {
+        self.convert(|value| value as f32, f32::is_finite)
+    }
+
+    /// [`Scan::to_array`] in `f64`.
+    pub fn to_array_f64(&self) -> (Array3<f64>, usize) {
+        self.convert(|value| value, f64::is_finite)
+    }
+
+    fn convert<A: Copy + Default>(
+        &self,
+        cast: impl Fn(f64) -> A,
+        is_finite: impl Fn(A) -> bool,
+    ) -> (Array3<A>, usize) {
+        let mut replaced = 0;
+        let mut real = |stored: f64| {
+            let value = cast(self.scaling.apply(stored));
+            let kept = is_finite(value);
+            replaced += usize::from(!kept);
+            if kept { value } else { A::default() }
+        };
+        let values: Vec<A> = with_voxels!(&self.voxels, |data| {
+            data.iter().map(|voxel| real(voxel.to_f64())).collect()
+        });
+        let array = Array3::from_shape_vec(self.geometry.shape.f(), values)
+            .expect("a scan holds as many voxels as its shape says");
+        (array, replaced)
+    }
+}
