@@ -80,6 +80,7 @@ impl Field {
 }
 
 const DIM: Field = field(40, Kind::I16, 16, Kind::I64);
+const INTENT_CODE: Field = field(68, Kind::I16, 504, Kind::I32);
 const DATATYPE: Field = field(70, Kind::I16, 12, Kind::I16);
 const BITPIX: Field = field(72, Kind::I16, 14, Kind::I16);
 const PIXDIM: Field = field(76, Kind::F32, 104, Kind::F64);
@@ -87,11 +88,15 @@ const VOX_OFFSET: Field = field(108, Kind::F32, 168, Kind::I64);
 const SCL_SLOPE: Field = field(112, Kind::F32, 176, Kind::F64);
 const SCL_INTER: Field = field(116, Kind::F32, 184, Kind::F64);
 const XYZT_UNITS: Field = field(123, Kind::U8, 500, Kind::I32);
+const CAL_MAX: Field = field(124, Kind::F32, 192, Kind::F64);
+const CAL_MIN: Field = field(128, Kind::F32, 200, Kind::F64);
 const QFORM_CODE: Field = field(252, Kind::I16, 344, Kind::I32);
 const SFORM_CODE: Field = field(254, Kind::I16, 348, Kind::I32);
 const QUATERN: Field = field(256, Kind::F32, 352, Kind::F64);
 const QOFFSET: Field = field(268, Kind::F32, 376, Kind::F64);
 const SROW: Field = field(280, Kind::F32, 400, Kind::F64);
+
+const INTENT_NAME_LEN: usize = 16;
 
 /// A checked header. Its bytes are kept exactly as they were read.
 #[derive(Clone, Debug, PartialEq)]
@@ -321,6 +326,56 @@ impl Header {
         Ok(value as u64)
     }
 
+    /// Makes this the header of one 3-D volume: four and more dimensions become three. The fields
+    /// of a header that has three already stay untouched.
+    pub(super) fn set_single_volume(&mut self) {
+        if self.get(DIM) > 3.0 {
+            self.set(DIM, 3.0);
+            for index in 4..=7 {
+                self.set(DIM.at(index), 1.0);
+            }
+        }
+        self.volumes = 1;
+    }
+
+    /// Makes this the header of a single file or of a pair, in both cases without extensions.
+    pub(super) fn set_storage(&mut self, single_file: bool) {
+        let (at, prefix) = match self.version {
+            Version::One => (344, if single_file { b"n+1" } else { b"ni1" }),
+            Version::Two => (4, if single_file { b"n+2" } else { b"ni2" }),
+        };
+        self.bytes[at..at + prefix.len()].copy_from_slice(prefix);
+        let offset = if single_file {
+            self.version.single_file_offset()
+        } else {
+            0
+        };
+        self.set(VOX_OFFSET, offset as f64);
+        self.single_file = single_file;
+        self.voxel_offset = offset as u64;
+    }
+
+    /// Declares voxels of another type that are stored without scaling.
+    pub(super) fn set_unscaled(&mut self, datatype: Datatype) {
+        self.set(DATATYPE, f64::from(datatype.code()));
+        self.set(BITPIX, 8.0 * datatype.size() as f64);
+        self.set(SCL_SLOPE, 1.0);
+        self.set(SCL_INTER, 0.0);
+        self.datatype = datatype;
+    }
+
+    /// Forgets what the header says about the meaning of the values: display range and intent.
+    pub(super) fn clear_meaning(&mut self) {
+        self.set(CAL_MAX, 0.0);
+        self.set(CAL_MIN, 0.0);
+        self.set(INTENT_CODE, 0.0);
+        let name = match self.version {
+            Version::One => 328,
+            Version::Two => 508,
+        };
+        self.bytes[name..name + INTENT_NAME_LEN].fill(0);
+    }
+
     /// The value of a field. Every kind converts exactly, except 64-bit integers beyond 2^53,
     /// which no valid header has.
     fn get(&self, field: Field) -> f64 {
@@ -332,6 +387,18 @@ impl Header {
             Kind::I64 => i64::from_le_bytes(self.load(offset)) as f64,
             Kind::F32 => f64::from(f32::from_le_bytes(self.load(offset))),
             Kind::F64 => f64::from_le_bytes(self.load(offset)),
+        }
+    }
+
+    fn set(&mut self, field: Field, value: f64) {
+        let (offset, kind) = self.locate(field);
+        match kind {
+            Kind::U8 => self.bytes[offset] = value as u8,
+            Kind::I16 => self.store(offset, (value as i16).to_le_bytes()),
+            Kind::I32 => self.store(offset, (value as i32).to_le_bytes()),
+            Kind::I64 => self.store(offset, (value as i64).to_le_bytes()),
+            Kind::F32 => self.store(offset, (value as f32).to_le_bytes()),
+            Kind::F64 => self.store(offset, value.to_le_bytes()),
         }
     }
 
@@ -350,6 +417,14 @@ impl Header {
             bytes.reverse();
         }
         bytes
+    }
+
+    /// Stores bytes given least significant first.
+    fn store<const N: usize>(&mut self, offset: usize, mut bytes: [u8; N]) {
+        if self.big_endian {
+            bytes.reverse();
+        }
+        self.bytes[offset..offset + N].copy_from_slice(&bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Head scans in NIfTI files.
+//! Head scans in NIfTI files: reading them, and writing images on their grid.
 //!
 //! [`Scan::read`] takes NIfTI-1 and NIfTI-2, as `.nii` or as a `.hdr`/`.img` pair, plain or
 //! compressed with gzip, in either byte order. No file content makes it panic, and memory follows
@@ -9,7 +9,7 @@
 //! * Voxels of all integer and floating-point types up to 64 bits. They are kept in that type;
 //!   [`Scan::to_array`] converts.
 //! * `scl_slope` of zero, or `scl_slope` or `scl_inter` that is NaN or infinite: no scaling.
-//! * NaN and infinite voxels: 0 in arrays and means.
+//! * NaN and infinite voxels: 0 in arrays and means; unchanged in [`Scan::write_brain`].
 //! * Dimensions after the third are volumes of a series, of which [`FourD`] chooses.
 //! * The affine is the sform, the qform or the bare voxel size; see [`Geometry`].
 //!
@@ -20,8 +20,10 @@ mod geometry;
 mod header;
 mod input;
 mod naming;
+mod output;
 mod read;
 mod voxels;
+mod write;
 
 use ndarray::{Array3, ShapeBuilder};
 
@@ -29,6 +31,7 @@ pub use error::Error;
 pub use geometry::Geometry;
 pub use header::{Header, Version};
 pub use voxels::{Datatype, Scaling, Voxels};
+pub use write::check_output_name;
 
 pub(crate) use voxels::{Voxel, with_voxels};
 
@@ -53,6 +56,7 @@ pub struct Scan {
     geometry: Geometry,
     voxels: Voxels,
     scaling: Scaling,
+    mean: bool,
 }
 
 impl Scan {

@@ -144,6 +144,7 @@ fn load<R: Read + Seek>(
         geometry,
         voxels,
         scaling,
+        mean: chosen.len() > 1,
     })
 }
 

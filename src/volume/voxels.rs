@@ -2,10 +2,16 @@
 
 use bytemuck::Pod;
 
-/// One voxel type: conversion to `f64`.
+/// One voxel type: conversion to and from `f64`.
 pub(crate) trait Voxel: Pod {
+    /// The type's place in the NIfTI table.
+    const DATATYPE: Datatype;
+
     /// The stored value; 64-bit integers round to 53 bits.
     fn to_f64(self) -> f64;
+
+    /// Truncates towards zero and saturates for integers, rounds for floats.
+    fn from_f64(value: f64) -> Self;
 }
 
 /// Reverses the byte order of every voxel.
@@ -63,8 +69,14 @@ macro_rules! datatypes {
 
         $(
             impl Voxel for $type {
+                const DATATYPE: Datatype = Datatype::$variant;
+
                 fn to_f64(self) -> f64 {
                     self as f64
+                }
+
+                fn from_f64(value: f64) -> Self {
+                    value as $type
                 }
             }
 
@@ -163,6 +175,20 @@ impl Scaling {
     pub fn apply(self, stored: f64) -> f64 {
         self.slope * stored + self.intercept
     }
+
+    /// The stored value whose real value is nearest to zero. For integers it is rounded and kept
+    /// inside the type's range.
+    pub(super) fn stored_zero<T: Voxel>(self) -> T {
+        let exact = if self.intercept == 0.0 {
+            0.0
+        } else {
+            -self.intercept / self.slope
+        };
+        match T::DATATYPE {
+            Datatype::F32 | Datatype::F64 => T::from_f64(exact),
+            _ => T::from_f64(exact.round()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +207,18 @@ mod tests {
             assert_eq!(Scaling::new(slope, intercept), Scaling::NONE);
         }
         assert_eq!(Scaling::new(-2.0, 1.0).apply(3.0), -5.0);
+    }
+
+    #[test]
+    fn stored_zero_is_the_nearest_representable() {
+        assert_eq!(Scaling::NONE.stored_zero::<i16>(), 0);
+        assert_eq!(Scaling::new(1.0, -1024.0).stored_zero::<u16>(), 1024);
+        assert_eq!(Scaling::new(2.0, 3.0).stored_zero::<i16>(), -2);
+        assert_eq!(Scaling::new(1.0, 1000.0).stored_zero::<u8>(), 0);
+        assert_eq!(Scaling::new(2.0, 3.0).stored_zero::<f32>(), -1.5);
+        let zero = Scaling::new(-2.0, 0.0).stored_zero::<f32>();
+        assert!(zero == 0.0 && zero.is_sign_positive());
+        assert_eq!(Scaling::new(1e-300, 1e300).stored_zero::<i8>(), i8::MIN);
     }
 
     #[test]

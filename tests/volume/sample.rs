@@ -295,3 +295,8 @@ pub fn expected(nifti: &Nifti) -> Array3<f64> {
     let values = nifti.voxels.iter().take(COUNT).map(real).collect();
     Array3::from_shape_vec(SHAPE.f(), values).unwrap()
 }
+
+/// A mask that is 1 in a few voxels of an asymmetric shape.
+pub fn corner_mask() -> Array3<u8> {
+    Array3::from_shape_fn(SHAPE, |(i, j, k)| u8::from(i >= 1 && j != 2 && k < 3))
+}
