@@ -1,6 +1,7 @@
-//! NIfTI reading and writing, on files made here.
+//! NIfTI reading and writing, on files made here and on real scans.
 
 mod geometry;
+mod other_readers;
 mod reading;
 mod sample;
 mod writing;
