@@ -1,5 +1,6 @@
 //! NIfTI reading and writing, on files made here and on real scans.
 
+mod any_bytes;
 mod geometry;
 mod other_readers;
 mod reading;
