@@ -72,7 +72,18 @@ fn agrees_with_nibabel_on_real_scans() {
     };
     for row in include_str!("../data/volumes.tsv").lines().skip(1) {
         let columns: Vec<&str> = row.split('\t').collect();
-        let [file, shape, affine, orientation, min, max, mean] = columns[..] else {
+        let [
+            file,
+            shape,
+            affine,
+            spacing,
+            orientation,
+            oblique,
+            min,
+            max,
+            mean,
+        ] = columns[..]
+        else {
             panic!("{row}");
         };
         let scan = Scan::read(folder.join(file), FourD::First).unwrap();
@@ -89,7 +100,15 @@ fn agrees_with_nibabel_on_real_scans() {
                 geometry.affine
             );
         }
+        for (ours, theirs) in geometry.spacing.iter().zip(numbers(spacing)) {
+            assert!((ours - theirs).abs() < 1e-5, "{file}: {ours} mm");
+        }
         assert_eq!(geometry.orientation(), orientation, "{file}");
+        let angle = geometry.oblique_angle();
+        assert!(
+            (angle - numbers(oblique)[0]).abs() < 1e-4,
+            "{file}: {angle} degrees"
+        );
         let (array, _) = scan.to_array_f64();
         let [min, max, mean] = [min, max, mean].map(|value| value.parse::<f64>().unwrap());
         assert_eq!(array.fold(f64::INFINITY, |a, &b| a.min(b)), min, "{file}");

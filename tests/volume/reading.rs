@@ -35,6 +35,9 @@ fn every_type_version_byte_order_and_form() {
                 assert_eq!(scan.header().version(), nifti.version);
                 assert_eq!(scan.header().is_big_endian(), nifti.big_endian);
                 assert_eq!(scan.header().bytes(), nifti_header(&nifti, &scan));
+                assert_eq!(scan.header().datatype(), datatype);
+                assert_eq!(scan.header().qform_code(), 1);
+                assert_eq!(scan.header().sform_code(), 2);
                 assert_eq!(scan.voxels().datatype(), datatype);
                 assert_eq!(scan.voxels().len(), COUNT);
                 assert_eq!(scan.voxels().get(7), Some(nifti.voxels[7]));

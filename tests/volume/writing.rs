@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use endocast::volume::{Datatype, Error, FourD, Scan, Version};
+use endocast::volume::{Datatype, Error, FourD, Scan, Version, check_output_name};
 use ndarray::{Array3, ShapeBuilder};
 use tempfile::TempDir;
 
@@ -72,6 +72,7 @@ fn masks_keep_the_header() {
         };
         let scan = nifti.scan();
         for form in FORMS {
+            assert!(check_output_name(form).is_ok());
             let folder = TempDir::new().unwrap();
             let path = folder.path().join(form);
             scan.write_mask(&path, &mask).unwrap();
@@ -267,6 +268,10 @@ fn failed_writes_leave_nothing() {
     for name in ["a", "a.gz", "a.mgz", "a.nii.bz2", ".nii"] {
         let error = scan.write_mask(at(name), &mask).unwrap_err();
         assert!(matches!(error, Error::UnknownSuffix { .. }), "{name}");
+        assert!(matches!(
+            check_output_name(at(name)),
+            Err(Error::UnknownSuffix { .. })
+        ));
     }
     assert_eq!(files_in(folder.path()), ["pair.hdr", "taken.nii.gz"]);
 }
