@@ -3,7 +3,9 @@
 //! Data flows one way: volume, pre, plan, exec, post, volume.
 
 pub mod exec;
+pub mod extract;
 pub mod metrics;
+pub mod output;
 pub mod plan;
 pub mod post;
 pub mod pre;
@@ -11,3 +13,4 @@ pub mod volume;
 
 pub use endocast_kernels as kernels;
 pub use endocast_weights as weights;
+pub use extract::{Extraction, Extractor, Options};

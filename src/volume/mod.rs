@@ -20,7 +20,6 @@ mod geometry;
 mod header;
 mod input;
 mod naming;
-mod output;
 mod read;
 mod voxels;
 mod write;

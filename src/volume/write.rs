@@ -9,8 +9,8 @@ use super::Scan;
 use super::error::Error;
 use super::header::{EXTENSION_FLAG, Header};
 use super::naming::{Naming, Part};
-use super::output::{Pending, publish};
 use super::voxels::{Datatype, Voxel, swap_bytes, with_voxels};
+use crate::output::{Pending, publish};
 
 /// Voxels that are converted and written at a time.
 const PIECE: usize = 1 << 15;

@@ -16,7 +16,7 @@ const COMPRESSION: Compression = Compression::fast();
 const BUFFER_LEN: usize = 1 << 17;
 
 /// A written file that waits under a temporary name in its folder. Dropping it removes the file.
-pub(super) struct Pending {
+pub(crate) struct Pending {
     temporary: PathBuf,
     target: PathBuf,
     published: bool,
@@ -24,7 +24,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Writes what `body` produces, compressed if `gzip`, and waits until it is on the disk.
-    pub(super) fn write(
+    pub(crate) fn write(
         target: &Path,
         gzip: bool,
         body: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -56,8 +56,16 @@ impl Pending {
     }
 }
 
+/// Writes what `body` produces to `target`: complete, or not at all.
+///
+/// # Errors
+/// Those of `body` and of the file system; nothing is left under the name then.
+pub fn write(target: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    publish([Pending::write(target, false, body)?])
+}
+
 /// Publishes files that belong together. If one cannot be, those before it are removed again.
-pub(super) fn publish<const N: usize>(mut files: [Pending; N]) -> io::Result<()> {
+pub(crate) fn publish<const N: usize>(mut files: [Pending; N]) -> io::Result<()> {
     let result = files.iter_mut().try_for_each(Pending::publish);
     if result.is_err() {
         for file in files.iter().filter(|file| file.published) {

@@ -1,0 +1,50 @@
+//! `endocast explain`: the plan for this machine.
+
+use endocast::kernels::registry;
+use endocast::plan::{Options, Plan};
+
+use super::{Failure, cpu, model, threads};
+
+/// Command line of `explain`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: model::Choice,
+    /// Edge of the cubic grid, in voxels; by default the model's own
+    #[arg(long, value_name = "N")]
+    grid: Option<usize>,
+    /// Threads; by default all processors this process may use
+    #[arg(short, long, value_name = "N")]
+    threads: Option<usize>,
+    /// List every kernel in this program instead
+    #[arg(long)]
+    kernels: bool,
+}
+
+/// Prints the explanation.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let cpu = cpu()?;
+    let usable: Vec<_> = cpu.isas().map(|isa| isa.name()).collect();
+    println!("instruction sets: {}", usable.join(" "));
+    if arguments.kernels {
+        for kernel in registry::all() {
+            let use_of = if cpu.has(kernel.isa) {
+                "usable"
+            } else {
+                "not usable"
+            };
+            println!("{:36} {:8} {use_of}", kernel.name, kernel.isa);
+        }
+        return Ok(());
+    }
+    let model = arguments.model.open()?;
+    let edge = arguments.grid.unwrap_or(model.preprocessing().route.grid());
+    let options = Options {
+        threads: threads(arguments.threads),
+        policy: cpu.into(),
+    };
+    let plan = Plan::new(model.graph(), [edge; 3], options)
+        .map_err(|cause| Failure::model(model.name(), cause))?;
+    print!("{plan}");
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Why a command ended, and the exit code that says so.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The table in the help text.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  2  the command line is wrong
+  3  an input cannot be read or is not supported
+  4  an output cannot be written, or exists
+  5  more memory is needed than is allowed
+  6  the model or the program is damaged
+  7  no brain was found";
+
+/// A one-line message with its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// Exit code 2.
+    Usage(String),
+    /// Exit code 3.
+    Input(String),
+    /// Exit code 4.
+    Output(String),
+    /// Exit code 6.
+    Model(String),
+    /// Exit code 7.
+    NoBrain(String),
+}
+
+impl Failure {
+    /// An unusable input file.
+    pub fn input(path: &Path, cause: impl fmt::Display) -> Failure {
+        Failure::Input(format!("{}: {cause}", path.display()))
+    }
+
+    /// A model that cannot be used.
+    pub fn model(name: impl fmt::Display, cause: impl fmt::Display) -> Failure {
+        Failure::Model(format!("{name}: {cause}"))
+    }
+
+    /// See [`EXIT_CODES`].
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::Usage(_) => 2,
+            Failure::Input(_) => 3,
+            Failure::Output(_) => 4,
+            Failure::Model(_) => 6,
+            Failure::NoBrain(_) => 7,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(text)
+            | Failure::Input(text)
+            | Failure::Output(text)
+            | Failure::Model(text)
+            | Failure::NoBrain(text) => f.write_str(text),
+        }
+    }
+}

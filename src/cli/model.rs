@@ -1,0 +1,32 @@
+//! The model a command works with: the one inside the program, or a file.
+
+use std::path::PathBuf;
+
+use endocast::weights::Model;
+
+use super::Failure;
+
+/// `--model FILE`, shared by all commands that run a network.
+#[derive(clap::Args)]
+pub struct Choice {
+    /// Model file to use instead of the one inside this program
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+impl Choice {
+    /// Opens the model.
+    pub fn open(&self) -> Result<Model, Failure> {
+        match &self.model {
+            Some(path) => {
+                // SAFETY: docs/security.md states that a model file must not change while a command
+                // uses it.
+                let model = unsafe { Model::map(path) };
+                model.map_err(|cause| Failure::model(path.display(), cause))
+            }
+            None => Err(Failure::Usage(
+                "no model inside this program: name one with --model".into(),
+            )),
+        }
+    }
+}

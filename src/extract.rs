@@ -1,0 +1,266 @@
+//! The whole way from a scan to its brain mask.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use endocast_kernels::registry::Policy;
+use endocast_weights::Model;
+use endocast_weights::preprocessing::Route;
+use ndarray::{Array3, ArrayView3, ShapeBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::exec::{self, Session};
+use crate::plan::{self, Plan};
+use crate::post::{self, Restore};
+use crate::pre::{self, Affine, Image};
+use crate::volume::{Scan, with_voxels};
+
+/// Why no mask could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The network cannot be planned.
+    #[error("the network cannot be run: {0}")]
+    Plan(#[from] plan::Error),
+    /// The plan cannot be run.
+    #[error("the network cannot be run: {0}")]
+    Exec(#[from] exec::Error),
+    /// The scan cannot be brought onto the network's grid.
+    #[error(transparent)]
+    Pre(#[from] pre::Error),
+    /// The network's answer gives no mask.
+    #[error(transparent)]
+    Post(#[from] post::Error),
+    /// The model has no such output.
+    #[error("the model has no output '{0}'")]
+    Output(String),
+    /// A threshold or a probability map was asked of a route that has neither.
+    #[error("BrainMaGe's routes have a threshold of their own and give no probability map")]
+    Fixed,
+    /// The model wants several co-registered images.
+    #[error("the model reads {0} images at once, which this command does not supply")]
+    Channels(usize),
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {cause}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        cause: String,
+    },
+}
+
+/// How to extract.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads for everything; at least 1.
+    pub threads: usize,
+    /// Which kernels may run.
+    pub policy: Policy,
+    /// Least probability of a brain voxel; by default the model's own.
+    pub threshold: Option<f32>,
+    /// Name of the network output that becomes the mask.
+    pub output: String,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let plan::Options { threads, policy } = plan::Options::default();
+        Options {
+            threads,
+            policy,
+            threshold: None,
+            output: "brain".into(),
+        }
+    }
+}
+
+/// A network ready to extract brains, one scan after another.
+pub struct Extractor {
+    model: Arc<Model>,
+    session: Session,
+    pool: ThreadPool,
+    threshold: f32,
+    /// Position of the chosen output among the network's.
+    channel: usize,
+    image: Vec<f32>,
+    result: Vec<f32>,
+}
+
+/// A brain mask and how it came about.
+#[derive(Debug)]
+pub struct Extraction {
+    /// 1 in the brain, 0 outside; shape and order of the scan's voxels (first axis fastest).
+    pub mask: Array3<u8>,
+    /// Brain probability of every voxel of the scan, in the same order, where it was asked for.
+    pub probabilities: Option<Array3<f32>>,
+    /// Time from the scan to the network's input.
+    pub pre: Duration,
+    /// Time in the network.
+    pub network: Duration,
+    /// Time from the network's output to the mask.
+    pub post: Duration,
+}
+
+impl Extractor {
+    /// Plans `model` on its own grid and reserves all memory that the network needs.
+    ///
+    /// # Errors
+    /// A network the engine cannot run, an unknown output, or threads that cannot be started.
+    pub fn new(model: Model, options: &Options) -> Result<Extractor, Error> {
+        let preprocessing = model.preprocessing();
+        let mut outputs = preprocessing.outputs.iter();
+        let channel = outputs.position(|name| *name == options.output);
+        let channel = channel.ok_or_else(|| Error::Output(options.output.clone()))?;
+        if model.graph().input_channels() != 1 {
+            return Err(Error::Channels(model.graph().input_channels()));
+        }
+        let threads = options.threads.max(1);
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|error| Error::Threads {
+            threads,
+            cause: error.to_string(),
+        })?;
+        let conforms = matches!(preprocessing.route, Route::Conform(_));
+        if options.threshold.is_some() && !conforms {
+            return Err(Error::Fixed);
+        }
+        let threshold = options.threshold.unwrap_or(preprocessing.threshold as f32);
+        let plan_options = plan::Options {
+            threads,
+            policy: options.policy,
+        };
+        let plan = Plan::new(model.graph(), [preprocessing.route.grid(); 3], plan_options)?;
+        let model = Arc::new(model);
+        let session = Session::new(model.clone(), plan)?;
+        let result = vec![0.0; session.result_len()];
+        Ok(Extractor {
+            model,
+            session,
+            pool,
+            threshold,
+            channel,
+            image: Vec::new(),
+            result,
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The network's session, with its plan and timings.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Extracts the brain of `scan`; `probabilities` asks for the probability map too.
+    ///
+    /// # Errors
+    /// A scan without contrast or without a brain; a map that the model's route does not give.
+    pub fn extract(&mut self, scan: &Scan, probabilities: bool) -> Result<Extraction, Error> {
+        let Extractor {
+            model,
+            session,
+            pool,
+            threshold,
+            channel,
+            image,
+            result,
+        } = self;
+        pool.install(|| {
+            let start = Instant::now();
+            let prepared = prepare(&model.preprocessing().route, scan, image)?;
+            let pre = start.elapsed();
+
+            let start = Instant::now();
+            session.run(image, result)?;
+            let network = start.elapsed();
+
+            let start = Instant::now();
+            let grid = session.plan().grid();
+            let voxels = grid.iter().product::<usize>();
+            let cube = &result[*channel * voxels..][..voxels];
+            let cube = ArrayView3::from_shape(grid, cube).map_err(|_| post::Error::Shape {
+                shape: grid,
+                found: cube.len(),
+            })?;
+            let (mask, probabilities) = prepared.restore(cube, scan, *threshold, probabilities)?;
+            let post = start.elapsed();
+            Ok(Extraction {
+                mask,
+                probabilities,
+                pre,
+                network,
+                post,
+            })
+        })
+    }
+}
+
+/// What the way back needs to know of the way to the network.
+enum Prepared {
+    Conform(Affine),
+    Agnostic(pre::brainmage::AgnosticPlan),
+    Single,
+}
+
+/// Brings `scan` onto the network's grid: `[depth][height][width]` values in `image`.
+fn prepare(route: &Route, scan: &Scan, image: &mut Vec<f32>) -> Result<Prepared, Error> {
+    let geometry = scan.geometry();
+    let scaling = scan.scaling();
+    with_voxels!(scan.voxels(), |voxels| {
+        let source = Image::new(voxels, geometry.shape, scaling.slope(), scaling.intercept())?;
+        let (cube, prepared) = match route {
+            Route::Conform(route) => {
+                let conformed = pre::conform(route, &source, &geometry.affine)?;
+                (conformed.voxels, Prepared::Conform(conformed.affine))
+            }
+            Route::BrainmageMa { .. } => {
+                let (cube, plan) = pre::brainmage::prepare_agnostic(&source, geometry.spacing)?;
+                (cube, Prepared::Agnostic(plan))
+            }
+            Route::BrainmageSingle { .. } => {
+                (pre::brainmage::prepare_single(&source)?, Prepared::Single)
+            }
+            Route::BrainmageMulti4 { .. } => return Err(Error::Channels(4)),
+        };
+        *image = cube.into_raw_vec_and_offset().0;
+        Ok(prepared)
+    })
+}
+
+impl Prepared {
+    /// From a cube of probabilities to the mask and, if wanted, the map on the scan's grid.
+    fn restore(
+        &self,
+        cube: ArrayView3<f32>,
+        scan: &Scan,
+        threshold: f32,
+        probabilities: bool,
+    ) -> Result<(Array3<u8>, Option<Array3<f32>>), Error> {
+        let geometry = scan.geometry();
+        let shape = geometry.shape;
+        let (mask, map) = match self {
+            Prepared::Conform(affine) => {
+                let restore = Restore::new(cube, affine, shape, &geometry.affine)?;
+                let map = probabilities.then(|| restore.probabilities());
+                (restore.mask(threshold)?, map)
+            }
+            _ if probabilities => return Err(Error::Fixed),
+            Prepared::Agnostic(plan) => (post::brainmage::restore_agnostic(cube, plan)?, None),
+            Prepared::Single => (post::brainmage::restore_single(cube, shape)?, None),
+        };
+        Ok((
+            volume_of(shape, mask)?,
+            map.map(|map| volume_of(shape, map)).transpose()?,
+        ))
+    }
+}
+
+fn volume_of<T>(shape: [usize; 3], voxels: Vec<T>) -> Result<Array3<T>, Error> {
+    let found = voxels.len();
+    let volume = Array3::from_shape_vec(shape.f(), voxels);
+    volume.map_err(|_| Error::Pre(pre::Error::Shape { shape, found }))
+}
