@@ -1,19 +1,22 @@
-//! The private vector type that every generic body is written in: 16 `f32` lanes, however many
-//! registers that takes.
+//! The private vector type that every generic body is written in.
 
-use crate::contract::LANES;
+use std::array::from_fn;
 
-/// Sixteen `f32` values.
+/// Some `f32` lanes: one register, or several as one [`Group`].
 ///
 /// # Safety
 ///
 /// Every method requires that the processor has the instruction set of the implementing type;
-/// `load` and `store` also that 16 values at the pointer may be read or written. No alignment is
+/// loads and stores also that all lanes at the pointer may be read or written. No alignment is
 /// needed.
 pub(crate) trait Vector: Copy {
+    /// Values in the vector.
+    const LANES: usize;
     /// Whether [`mul_add`](Self::mul_add) rounds once instead of twice.
     const FUSED: bool;
-    /// Sixteen `f64` values.
+    /// One register of it.
+    type Part: Vector;
+    /// As many `f64` values.
     type Doubles: Copy;
 
     unsafe fn load(from: *const f32) -> Self;
@@ -32,12 +35,10 @@ pub(crate) trait Vector: Copy {
 
     unsafe fn zero_doubles() -> Self::Doubles;
     unsafe fn store_doubles(doubles: Self::Doubles, to: *mut f64);
-    /// `sum + self` and `squares + self * self` in `f64`; the square is exact before it is added.
-    unsafe fn accumulate(
-        self,
-        sum: Self::Doubles,
-        squares: Self::Doubles,
-    ) -> (Self::Doubles, Self::Doubles);
+    /// `self` in `f64`.
+    unsafe fn widen(self) -> Self::Doubles;
+    unsafe fn add_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles;
+    unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles;
 
     /// `max(slope * self, self)`.
     #[inline(always)]
@@ -47,96 +48,109 @@ pub(crate) trait Vector: Copy {
     }
 }
 
-/// Portable lanes, as many registers as the compiler makes of them.
-pub(crate) type Portable = [f32; LANES];
+/// `N` registers side by side.
+#[derive(Clone, Copy)]
+pub(crate) struct Group<R, const N: usize>([R; N]);
 
-#[inline(always)]
-fn zip(a: Portable, b: Portable, f: impl Fn(f32, f32) -> f32) -> Portable {
-    let mut out = a;
-    for (out, b) in out.iter_mut().zip(b) {
-        *out = f(*out, b);
-    }
-    out
-}
-
-impl Vector for Portable {
-    const FUSED: bool = false;
-    type Doubles = [f64; LANES];
+impl<R: Vector, const N: usize> Vector for Group<R, N> {
+    const LANES: usize = N * R::LANES;
+    const FUSED: bool = R::FUSED;
+    type Part = R;
+    type Doubles = [R::Doubles; N];
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller promises 16 readable values; the read needs no alignment.
-        unsafe { from.cast::<Self>().read_unaligned() }
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe { R::load(from.add(i * R::LANES)) }))
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller promises 16 writable values; the write needs no alignment.
-        unsafe { to.cast::<Self>().write_unaligned(self) }
+        for (i, part) in self.0.into_iter().enumerate() {
+            // SAFETY: passed on from the caller.
+            unsafe { part.store(to.add(i * R::LANES)) }
+        }
     }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        [value; LANES]
+        // SAFETY: passed on from the caller.
+        unsafe { Group([R::splat(value); N]) }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        zip(self, other, |a, b| a + b)
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe { self.0[i].add(other.0[i]) }))
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        zip(self, other, |a, b| a - b)
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe { self.0[i].sub(other.0[i]) }))
     }
 
     #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
-        zip(self, other, |a, b| a * b)
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe { self.0[i].mul(other.0[i]) }))
     }
 
     #[inline(always)]
     unsafe fn div(self, other: Self) -> Self {
-        zip(self, other, |a, b| a / b)
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe { self.0[i].div(other.0[i]) }))
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
-        zip(zip(self, factor, |a, b| a * b), addend, |a, b| a + b)
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe {
+            self.0[i].mul_add(factor.0[i], addend.0[i])
+        }))
     }
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        zip(self, other, |a, b| if a > b { a } else { b })
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe { self.0[i].max(other.0[i]) }))
     }
 
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
-        zip(self, other, |a, b| if a < b { a } else { b })
+        // SAFETY: passed on from the caller.
+        Group(from_fn(|i| unsafe { self.0[i].min(other.0[i]) }))
     }
 
     #[inline(always)]
     unsafe fn zero_doubles() -> Self::Doubles {
-        [0.0; LANES]
+        // SAFETY: passed on from the caller.
+        unsafe { [R::zero_doubles(); N] }
     }
 
     #[inline(always)]
     unsafe fn store_doubles(doubles: Self::Doubles, to: *mut f64) {
-        // SAFETY: the caller promises 16 writable values; the write needs no alignment.
-        unsafe { to.cast::<Self::Doubles>().write_unaligned(doubles) }
+        for (i, part) in doubles.into_iter().enumerate() {
+            // SAFETY: passed on from the caller.
+            unsafe { R::store_doubles(part, to.add(i * R::LANES)) }
+        }
     }
 
     #[inline(always)]
-    unsafe fn accumulate(
-        self,
-        mut sum: Self::Doubles,
-        mut squares: Self::Doubles,
-    ) -> (Self::Doubles, Self::Doubles) {
-        for lane in 0..LANES {
-            let value = f64::from(self[lane]);
-            sum[lane] += value;
-            squares[lane] += value * value;
-        }
-        (sum, squares)
+    unsafe fn widen(self) -> Self::Doubles {
+        // SAFETY: passed on from the caller.
+        self.0.map(|part| unsafe { part.widen() })
+    }
+
+    #[inline(always)]
+    unsafe fn add_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: passed on from the caller.
+        from_fn(|i| unsafe { R::add_doubles(a[i], b[i]) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: passed on from the caller.
+        from_fn(|i| unsafe { R::mul_doubles(a[i], b[i]) })
     }
 }

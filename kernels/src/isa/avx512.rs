@@ -6,70 +6,72 @@ use super::entry_points;
 use crate::vector::Vector;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(crate) struct Zmm(__m512);
 
-impl Vector for Avx512 {
+impl Vector for Zmm {
+    const LANES: usize = 16;
     const FUSED: bool = true;
+    type Part = Self;
     type Doubles = [__m512d; 2];
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller promises AVX-512 and 16 readable values.
-        unsafe { Avx512(_mm512_loadu_ps(from)) }
+        // SAFETY: the caller promises 16 readable values.
+        unsafe { Zmm(_mm512_loadu_ps(from)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller promises AVX-512 and 16 writable values.
+        // SAFETY: the caller promises 16 writable values.
         unsafe { _mm512_storeu_ps(to, self.0) }
     }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_set1_ps(value)) }
+        unsafe { Zmm(_mm512_set1_ps(value)) }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_add_ps(self.0, other.0)) }
+        unsafe { Zmm(_mm512_add_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_sub_ps(self.0, other.0)) }
+        unsafe { Zmm(_mm512_sub_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_mul_ps(self.0, other.0)) }
+        unsafe { Zmm(_mm512_mul_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn div(self, other: Self) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_div_ps(self.0, other.0)) }
+        unsafe { Zmm(_mm512_div_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_fmadd_ps(self.0, factor.0, addend.0)) }
+        unsafe { Zmm(_mm512_fmadd_ps(self.0, factor.0, addend.0)) }
     }
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_max_ps(self.0, other.0)) }
+        unsafe { Zmm(_mm512_max_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
         // SAFETY: the caller promises AVX-512.
-        unsafe { Avx512(_mm512_min_ps(self.0, other.0)) }
+        unsafe { Zmm(_mm512_min_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
@@ -79,38 +81,36 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn store_doubles(doubles: Self::Doubles, to: *mut f64) {
-        // SAFETY: the caller promises AVX-512 and 16 writable values.
+    unsafe fn store_doubles([low, high]: Self::Doubles, to: *mut f64) {
+        // SAFETY: the caller promises 16 writable values.
         unsafe {
-            _mm512_storeu_pd(to, doubles[0]);
-            _mm512_storeu_pd(to.add(8), doubles[1]);
+            _mm512_storeu_pd(to, low);
+            _mm512_storeu_pd(to.add(8), high);
         }
     }
 
     #[inline(always)]
-    unsafe fn accumulate(
-        self,
-        sum: Self::Doubles,
-        squares: Self::Doubles,
-    ) -> (Self::Doubles, Self::Doubles) {
+    unsafe fn widen(self) -> Self::Doubles {
         // SAFETY: the caller promises AVX-512.
         unsafe {
-            let wide = [
+            [
                 _mm512_cvtps_pd(_mm512_castps512_ps256(self.0)),
                 _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(self.0)),
-            ];
-            (
-                [
-                    _mm512_add_pd(sum[0], wide[0]),
-                    _mm512_add_pd(sum[1], wide[1]),
-                ],
-                [
-                    _mm512_fmadd_pd(wide[0], wide[0], squares[0]),
-                    _mm512_fmadd_pd(wide[1], wide[1], squares[1]),
-                ],
-            )
+            ]
         }
+    }
+
+    #[inline(always)]
+    unsafe fn add_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: the caller promises AVX-512.
+        unsafe { [_mm512_add_pd(a[0], b[0]), _mm512_add_pd(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: the caller promises AVX-512.
+        unsafe { [_mm512_mul_pd(a[0], b[0]), _mm512_mul_pd(a[1], b[1])] }
     }
 }
 
-entry_points!(Avx512, tile 28, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+entry_points!(Zmm, tile 28, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");

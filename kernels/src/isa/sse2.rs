@@ -3,133 +3,114 @@
 use std::arch::x86_64::*;
 
 use super::entry_points;
-use crate::vector::Vector;
+use crate::vector::{Group, Vector};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Sse2([__m128; 4]);
+pub(crate) struct Xmm(__m128);
 
-/// The intrinsic on all quarters of its operands.
-macro_rules! quarters {
-    ($intrinsic:ident, $($operand:expr),*) => {
-        Sse2([
-            $intrinsic($($operand.0[0]),*),
-            $intrinsic($($operand.0[1]),*),
-            $intrinsic($($operand.0[2]),*),
-            $intrinsic($($operand.0[3]),*),
-        ])
-    };
-}
-
-impl Vector for Sse2 {
+impl Vector for Xmm {
+    const LANES: usize = 4;
     const FUSED: bool = false;
-    type Doubles = [__m128d; 8];
+    type Part = Self;
+    type Doubles = [__m128d; 2];
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller promises 16 readable values.
-        unsafe {
-            Sse2([
-                _mm_loadu_ps(from),
-                _mm_loadu_ps(from.add(4)),
-                _mm_loadu_ps(from.add(8)),
-                _mm_loadu_ps(from.add(12)),
-            ])
-        }
+        // SAFETY: the caller promises 4 readable values.
+        unsafe { Xmm(_mm_loadu_ps(from)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        for (i, part) in self.0.into_iter().enumerate() {
-            // SAFETY: the caller promises 16 writable values.
-            unsafe { _mm_storeu_ps(to.add(4 * i), part) }
-        }
+        // SAFETY: the caller promises 4 writable values.
+        unsafe { _mm_storeu_ps(to, self.0) }
     }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { Sse2([_mm_set1_ps(value); 4]) }
+        unsafe { Xmm(_mm_set1_ps(value)) }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { quarters!(_mm_add_ps, self, other) }
+        unsafe { Xmm(_mm_add_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { quarters!(_mm_sub_ps, self, other) }
+        unsafe { Xmm(_mm_sub_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { quarters!(_mm_mul_ps, self, other) }
+        unsafe { Xmm(_mm_mul_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn div(self, other: Self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { quarters!(_mm_div_ps, self, other) }
+        unsafe { Xmm(_mm_div_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { quarters!(_mm_add_ps, quarters!(_mm_mul_ps, self, factor), addend) }
+        unsafe { Xmm(_mm_add_ps(_mm_mul_ps(self.0, factor.0), addend.0)) }
     }
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { quarters!(_mm_max_ps, self, other) }
+        unsafe { Xmm(_mm_max_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { quarters!(_mm_min_ps, self, other) }
+        unsafe { Xmm(_mm_min_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
     unsafe fn zero_doubles() -> Self::Doubles {
         // SAFETY: SSE2 is part of every x86-64 processor.
-        unsafe { [_mm_setzero_pd(); 8] }
+        unsafe { [_mm_setzero_pd(); 2] }
     }
 
     #[inline(always)]
-    unsafe fn store_doubles(doubles: Self::Doubles, to: *mut f64) {
-        for (i, part) in doubles.into_iter().enumerate() {
-            // SAFETY: the caller promises 16 writable values.
-            unsafe { _mm_storeu_pd(to.add(2 * i), part) }
+    unsafe fn store_doubles([low, high]: Self::Doubles, to: *mut f64) {
+        // SAFETY: the caller promises 4 writable values.
+        unsafe {
+            _mm_storeu_pd(to, low);
+            _mm_storeu_pd(to.add(2), high);
         }
     }
 
     #[inline(always)]
-    unsafe fn accumulate(
-        self,
-        sum: Self::Doubles,
-        squares: Self::Doubles,
-    ) -> (Self::Doubles, Self::Doubles) {
-        let (mut sum, mut squares) = (sum, squares);
+    unsafe fn widen(self) -> Self::Doubles {
         // SAFETY: SSE2 is part of every x86-64 processor.
         unsafe {
-            for (i, quarter) in self.0.into_iter().enumerate() {
-                let wide = [
-                    _mm_cvtps_pd(quarter),
-                    _mm_cvtps_pd(_mm_movehl_ps(quarter, quarter)),
-                ];
-                for (j, wide) in wide.into_iter().enumerate() {
-                    let i = 2 * i + j;
-                    sum[i] = _mm_add_pd(sum[i], wide);
-                    squares[i] = _mm_add_pd(squares[i], _mm_mul_pd(wide, wide));
-                }
-            }
+            [
+                _mm_cvtps_pd(self.0),
+                _mm_cvtps_pd(_mm_movehl_ps(self.0, self.0)),
+            ]
         }
-        (sum, squares)
+    }
+
+    #[inline(always)]
+    unsafe fn add_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: SSE2 is part of every x86-64 processor.
+        unsafe { [_mm_add_pd(a[0], b[0]), _mm_add_pd(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: SSE2 is part of every x86-64 processor.
+        unsafe { [_mm_mul_pd(a[0], b[0]), _mm_mul_pd(a[1], b[1])] }
     }
 }
 
-entry_points!(Sse2, tile 3, features "sse2");
+entry_points!(Group<Xmm, 4>, tile 3, features "sse2");

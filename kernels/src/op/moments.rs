@@ -18,7 +18,10 @@ pub(crate) unsafe fn moments<V: Vector>(args: &mut MomentsArgs) {
             for row in 0..args.height {
                 let from = input.at(block, row, 0);
                 for column in 0..args.width {
-                    (sum, squares) = V::load(from.add(column * LANES)).accumulate(sum, squares);
+                    let value = V::load(from.add(column * LANES)).widen();
+                    sum = V::add_doubles(sum, value);
+                    // The square of an f32 is exact in f64.
+                    squares = V::add_doubles(squares, V::mul_doubles(value, value));
                 }
             }
             V::store_doubles(sum, args.sums.as_mut_ptr().add(block * LANES));
