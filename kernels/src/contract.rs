@@ -43,20 +43,20 @@ pub enum Order {
     /// As the formula of the operation says. A convolution starts at the bias and adds one product
     /// at a time: source, block, dz, dy, dx, input channel.
     Direct,
+    /// Minimal filtering of 2 x 4 outputs at a time, tiles counted from the first row and column.
+    Winograd2x4,
 }
 
 impl Exactness {
-    /// Largest |error| of a result that `terms` multiply-adds contribute to.
+    /// Largest |error| of a result behind which lie `roundings` roundings in a row.
     ///
-    /// `magnitude` is the same formula with every value and factor replaced by its absolute value,
-    /// as `reference` returns it. Each term is rounded at most `terms + 1` times (its own product
-    /// and every later addition), each time by at most half a unit in the last place; the last
-    /// summand covers products that round to a denormal or to zero.
-    pub fn bound(self, terms: usize, magnitude: f64) -> f64 {
-        let roundings = (terms + 1) as f64;
-        let unit = f64::from(f32::EPSILON) / 2.0;
-        let tiny = f64::from(f32::from_bits(1));
-        magnitude * roundings * unit / (1.0 - roundings * unit) + roundings * tiny
+    /// `magnitude` is the formula of the result with every value and factor replaced by its absolute
+    /// value and every product by at least the smallest normal number, as [`crate::reference`]
+    /// returns it. Each rounding is off by at most half a unit in the last place of something no
+    /// larger than that (Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1).
+    pub fn bound(self, roundings: usize, magnitude: f64) -> f64 {
+        let relative = roundings as f64 * f64::from(f32::EPSILON) / 2.0;
+        magnitude * relative / (1.0 - relative)
     }
 }
 

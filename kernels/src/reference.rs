@@ -7,13 +7,17 @@ use crate::contract::{
     Activation, ConvArgs, LANES, MomentsArgs, Order, Plane, PlaneShape, PointwiseArgs, UpsampleArgs,
 };
 
+/// Below it products lose more than half a unit in the last place.
+const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
+
 /// One result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Value {
     /// The result in `f64`.
     pub value: f64,
-    /// The same formula with every value and factor replaced by its absolute value; what
-    /// [`Exactness::bound`](crate::contract::Exactness::bound) wants.
+    /// What [`Exactness::bound`](crate::contract::Exactness::bound) wants: the same formula with
+    /// every value and factor replaced by its absolute value, products by at least the smallest
+    /// normal number.
     pub magnitude: f64,
 }
 
@@ -43,7 +47,7 @@ impl Value {
     fn times(self, other: Value) -> Value {
         Value {
             value: self.value * other.value,
-            magnitude: self.magnitude * other.magnitude,
+            magnitude: (self.magnitude * other.magnitude).max(SMALLEST),
         }
     }
 
@@ -63,32 +67,43 @@ pub struct Conv {
     pub raw: Vec<Value>,
     /// What belongs into `Epilogue::activated`; empty if there is none.
     pub activated: Vec<Value>,
-    /// Multiply-adds and additions per result, epilogue included.
-    pub terms: usize,
+    /// Roundings behind each result, epilogue included.
+    pub roundings: usize,
 }
 
-/// Convolution with `packed` weights, whatever `args.weights` holds, and magnitudes for a kernel
-/// that works in `order`.
+/// Convolution with `packed` weights, whatever `args.weights` holds; magnitudes and roundings are
+/// those of a kernel that works in `order`.
 pub fn conv(args: &ConvArgs, packed: &[f32], order: Order) -> Conv {
     let problem = &args.problem;
-    let channels = if problem.planar { 1 } else { LANES };
+    let products = problem.weights_per_block() / LANES;
     let mut result = Conv {
         raw: Vec::new(),
         activated: Vec::new(),
-        terms: problem.weights_per_block() / LANES + 6,
+        // The products of a sum, their additions, then residual, two slopes, scale and shift.
+        roundings: 6 + match order {
+            Order::Direct => products + 1,
+            // Weights 1, inputs 5, outputs 6, bias 1.
+            Order::Winograd2x4 => products / 9 + 1 + 13,
+        },
     };
-    let Order::Direct = order;
     for block in args.blocks.clone() {
+        let packed = &packed[block * problem.weights_per_block()..][..products * LANES];
         for row in 0..problem.height {
             for column in 0..problem.width {
+                let neighbours = match order {
+                    Order::Direct => Vec::new(),
+                    Order::Winograd2x4 => neighbours(args, row, column),
+                };
                 for lane in 0..LANES {
                     let mut sum = Value::of(args.bias[block * LANES + lane]);
-                    let mut weights =
-                        packed[block * problem.weights_per_block()..].chunks_exact(LANES);
-                    for_each_input(args, row, column, channels, |input| {
-                        let weight = weights.next().expect("one weight per input")[lane];
+                    let mut weights = packed.chunks_exact(LANES).map(|weights| weights[lane]);
+                    for_each_input(args, row, column, |input| {
+                        let weight = weights.next().expect("one weight per input");
                         sum = sum.plus(Value::of(input).times(Value::of(weight)));
                     });
+                    if order == Order::Winograd2x4 {
+                        sum.magnitude += winograd_magnitude(&neighbours, packed, lane);
+                    }
                     if let Some(residual) = &args.epilogue.residual {
                         let at = index(residual, problem.height, problem.width, block, row, column);
                         sum = sum.plus(Value::of(residual.data[at + lane]));
@@ -108,14 +123,54 @@ pub fn conv(args: &ConvArgs, packed: &[f32], order: Order) -> Conv {
     result
 }
 
+/// For every plane and input channel, in the order of the packed weights, the largest |value| that
+/// a 2 x 4 tile around the voxel can see.
+fn neighbours(args: &ConvArgs, row: usize, column: usize) -> Vec<[f64; LANES]> {
+    let mut result = Vec::new();
+    for source in args.sources {
+        let shape = source.shape;
+        for block in 0..source.blocks {
+            for plane in source.planes {
+                let mut largest = [0.0f64; LANES];
+                for y in row.saturating_sub(2)..(row + 3).min(shape.height) {
+                    for x in column.saturating_sub(4)..(column + 5).min(shape.width) {
+                        let at = (block * shape.area() + shape.voxel(y, x)) * LANES;
+                        for (largest, value) in largest.iter_mut().zip(&plane[at..]) {
+                            *largest = largest.max(f64::from(value.abs()));
+                        }
+                    }
+                }
+                result.push(largest);
+            }
+        }
+    }
+    result
+}
+
+/// Bound on the sum of |every intermediate value| of the two-dimensional transforms.
+///
+/// With `A`, `B`, `G` the transforms, an output is a sum over points `j` of
+/// `A[i][j] * (G[j] . g) * (B[j] . d)`, at most `|A[i][j]| max|G[j]| sum|B[j]|` times
+/// `sum|g| max|d|`. The largest sum over `j` is 4 for F(2,3) and 88/3 for F(4,3).
+fn winograd_magnitude(neighbours: &[[f64; LANES]], packed: &[f32], lane: usize) -> f64 {
+    let taps = 9;
+    let mut magnitude = 0.0;
+    for (plane, largest) in neighbours.iter().enumerate() {
+        for (input, largest) in largest.iter().enumerate() {
+            let weights: f64 = (0..taps)
+                .map(|tap| {
+                    let at = ((plane * taps + tap) * LANES + input) * LANES + lane;
+                    f64::from(packed[at].abs())
+                })
+                .sum();
+            magnitude += (weights.max(SMALLEST) * largest).max(SMALLEST);
+        }
+    }
+    4.0 * 88.0 / 3.0 * magnitude
+}
+
 /// Every input value that one output voxel depends on, in the order of the packed weights.
-fn for_each_input(
-    args: &ConvArgs,
-    row: usize,
-    column: usize,
-    channels: usize,
-    mut each: impl FnMut(f32),
-) {
+fn for_each_input(args: &ConvArgs, row: usize, column: usize, mut each: impl FnMut(f32)) {
     let problem = &args.problem;
     let reach = problem.kernel / 2;
     for source in args.sources {
@@ -136,7 +191,7 @@ fn for_each_input(
                         for input in 0..inputs {
                             each(match problem.planar {
                                 true => plane[input * shape.area() + voxel],
-                                false => plane[(block * shape.area() + voxel) * channels + input],
+                                false => plane[(block * shape.area() + voxel) * LANES + input],
                             });
                         }
                     }
@@ -162,7 +217,7 @@ fn index(
     (block * shape.area() + shape.voxel(row, column)) * LANES
 }
 
-/// Trilinear interpolation, 8 multiply-adds and additions per result.
+/// Trilinear interpolation, at most 10 roundings per result.
 pub fn upsample(args: &UpsampleArgs) -> Vec<Value> {
     let lerp = |low: Value, high: Value, fraction: f32| {
         low.plus(high.minus(low).times(Value::of(fraction)))
@@ -193,8 +248,8 @@ pub fn upsample(args: &UpsampleArgs) -> Vec<Value> {
     result
 }
 
-/// Affine map, addend and non-linearity, 4 multiply-adds and additions per result; GELU may differ
-/// by another 1e-6.
+/// Affine map, addend and non-linearity, at most 4 roundings per result; GELU may differ by another
+/// 1e-6.
 pub fn pointwise(args: &PointwiseArgs) -> Vec<Value> {
     let mut result = Vec::new();
     for block in 0..args.blocks {

@@ -157,6 +157,21 @@ macro_rules! conv {
     };
 }
 
+macro_rules! wino2x4 {
+    ($isa:ident, $Isa:ident) => {
+        ConvKernel {
+            name: concat!("conv_f32__", stringify!($isa), "_wino2x4"),
+            isa: Isa::$Isa,
+            exactness: Exactness {
+                order: Order::Winograd2x4,
+                fused: isa::$isa::FUSED,
+            },
+            form: &op::winograd::WINOGRAD,
+            entry: isa::$isa::wino2x4,
+        }
+    };
+}
+
 macro_rules! simple {
     ($Kernel:ident, $op:ident, $isa:ident, $Isa:ident) => {
         $Kernel {
@@ -173,11 +188,18 @@ macro_rules! simple {
 
 static CONV: &[ConvKernel] = &[
     #[cfg(target_arch = "x86_64")]
+    wino2x4!(avx512, Avx512),
+    #[cfg(target_arch = "x86_64")]
     conv!(avx512, Avx512),
+    #[cfg(target_arch = "x86_64")]
+    wino2x4!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
     conv!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
+    wino2x4!(sse2, Sse2),
+    #[cfg(target_arch = "x86_64")]
     conv!(sse2, Sse2),
+    wino2x4!(scalar, Scalar),
     conv!(scalar, Scalar),
 ];
 

@@ -113,4 +113,4 @@ impl Vector for Ymm {
     }
 }
 
-entry_points!(Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
+entry_points!(Group<Ymm, 2>, tile 6, wino2x4 6, features "avx2,fma,f16c");

@@ -113,4 +113,4 @@ impl Vector for Zmm {
     }
 }
 
-entry_points!(Zmm, tile 28, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+entry_points!(Zmm, tile 28, wino2x4 24, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");

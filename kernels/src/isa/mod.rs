@@ -10,11 +10,12 @@ pub(crate) mod sse2;
 
 /// Entry points of one instruction set: the generic bodies under its target features.
 macro_rules! entry_points {
-    ($vector:ty, tile $tile:literal $(, features $features:literal)?) => {
+    ($vector:ty, tile $tile:literal, wino2x4 $wino:literal $(, features $features:literal)?) => {
         pub(crate) const FUSED: bool = <$vector as crate::vector::Vector>::FUSED;
 
         entry_points! { @ $vector, $($features,)?
             conv(crate::contract::ConvArgs) = crate::op::conv::direct::<$vector, $tile>;
+            wino2x4(crate::contract::ConvArgs) = crate::op::winograd::winograd::<$vector, $wino>;
             upsample(crate::contract::UpsampleArgs) = crate::op::upsample::upsample::<$vector>;
             pointwise(crate::contract::PointwiseArgs) = crate::op::pointwise::pointwise::<$vector>;
             moments(crate::contract::MomentsArgs) = crate::op::moments::moments::<$vector>;

@@ -101,4 +101,4 @@ impl Quad {
     }
 }
 
-entry_points!(Group<Quad, 4>, tile 2);
+entry_points!(Group<Quad, 4>, tile 2, wino2x4 2);

@@ -113,4 +113,4 @@ impl Vector for Xmm {
     }
 }
 
-entry_points!(Group<Xmm, 4>, tile 3, features "sse2");
+entry_points!(Group<Xmm, 4>, tile 2, wino2x4 2, features "sse2");

@@ -65,28 +65,35 @@ impl<V: Vector> Finish<V> {
         }
     }
 
-    /// Finishes and stores one sum, bias included.
+    /// Finishes and stores the sums, bias included, of one voxel from channel `lane` of the block on.
     ///
     /// # Safety
     ///
     /// As for `new`, and the voxel exists.
     #[inline(always)]
-    pub(crate) unsafe fn store(&self, sum: V, block: usize, row: usize, column: usize) {
+    pub(crate) unsafe fn store(
+        &self,
+        sum: V,
+        block: usize,
+        row: usize,
+        column: usize,
+        lane: usize,
+    ) {
         // SAFETY: the planes that `new` was given contain the voxel.
         unsafe {
             let mut value = sum;
             if let Some(residual) = &self.residual {
-                value = value.add(V::load(residual.at(block, row, column)));
+                value = value.add(V::load(residual.at(block, row, column).add(lane)));
             }
             value = value.leaky(self.slope);
             if let Some(raw) = &self.raw {
-                value.store(raw.at(block, row, column));
+                value.store(raw.at(block, row, column).add(lane));
             }
             if let Some(affine) = &self.activated {
-                let scale = V::load(affine.scale.add(block * LANES));
-                let shift = V::load(affine.shift.add(block * LANES));
+                let scale = V::load(affine.scale.add(block * LANES + lane));
+                let shift = V::load(affine.shift.add(block * LANES + lane));
                 let value = value.mul_add(scale, shift).leaky(affine.slope);
-                value.store(affine.out.at(block, row, column));
+                value.store(affine.out.at(block, row, column).add(lane));
             }
         }
     }
@@ -119,7 +126,7 @@ unsafe fn sweep<V: Vector, const TILE: usize, const PLANAR: bool, const STRIDE: 
                                 weights, bias, row, column,
                             );
                             for (i, sum) in sums.into_iter().enumerate() {
-                                finish.store(sum, block, row, column + i);
+                                finish.store(sum, block, row, column + i, 0);
                             }
                             column += $width;
                             continue;

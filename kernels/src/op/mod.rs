@@ -4,6 +4,7 @@ pub(crate) mod conv;
 pub(crate) mod moments;
 pub(crate) mod pointwise;
 pub(crate) mod upsample;
+pub(crate) mod winograd;
 
 use crate::contract::{LANES, Plane, PlaneMut, PlaneShape};
 
