@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let found = probabilities(&model, cpu.capped(isa), 1)?;
         let pairs = expected.iter().zip(&found);
         let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        if !(worst <= TOLERANCE) {
+        if worst > TOLERANCE || found.iter().any(|value| !value.is_finite()) {
             let cause = format!("{isa} kernels are off by {worst:e}, more than {TOLERANCE:e}");
             return Err(Failure::model(&name, cause));
         }
