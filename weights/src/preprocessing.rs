@@ -88,7 +88,7 @@ impl Conform {
         Conform {
             grid,
             field_of_view_mm: 240.0,
-            orientation: Orientation(*b"RAS"),
+            orientation: Orientation::RAS,
             centre: Centre::Mass {
                 max_depth_mm: 110.0,
             },
@@ -102,6 +102,11 @@ impl Conform {
 }
 
 impl Orientation {
+    /// Depth to the right, height to the front, width upwards.
+    pub const RAS: Orientation = Orientation(*b"RAS");
+    /// Depth to the left, height downwards, width to the front.
+    pub const LIA: Orientation = Orientation(*b"LIA");
+
     /// For depth, height and width: the axis in millimetre space (0 right, 1 anterior, 2 superior)
     /// along which the index grows, and the sign.
     pub fn directions(&self) -> [(usize, f64); 3] {
