@@ -4,7 +4,7 @@
 //! [`architecture`] recognises the network by their names and shapes, [`fold`] rewrites it so that it
 //! computes the same with less work, and `endocast-weights` packs it.
 //!
-//! [`reference`] evaluates networks slowly and exactly, [`synthetic`] makes checkpoints out of nothing;
+//! [`mod@reference`] evaluates networks slowly and exactly, [`synthetic`] makes checkpoints out of nothing;
 //! both serve tests.
 
 pub mod architecture;

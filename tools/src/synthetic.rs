@@ -19,14 +19,14 @@ pub fn uniform(name: &str, index: usize) -> f64 {
     (z >> 40) as f64 / f64::from(1 << 23) - 1.0
 }
 
-/// The tensor `name`: with u its [`uniform`] numbers, `u sqrt(6 / fan-in)` for the weights of a
+/// The tensor `name`: with u its [`uniform`] numbers, `u sqrt(3 / fan-in)` for the weights of a
 /// convolution, `1 + u / 4` for those of a norm, `u / 10` for a bias, `0.3 u` for a running mean,
 /// `1 + u / 2` for a running variance, 1 for a counter.
 pub fn tensor(name: &str, shape: &[usize]) -> Tensor {
     let count: usize = shape.iter().product();
     let fan_in: usize = shape.iter().skip(1).product();
     let value = |u: f64| match name.rsplit('.').next() {
-        Some("weight") if shape.len() > 1 => u * (6.0 / fan_in as f64).sqrt(),
+        Some("weight") if shape.len() > 1 => u * (3.0 / fan_in as f64).sqrt(),
         Some("weight") => 1.0 + u / 4.0,
         Some("running_mean") => u * 0.3,
         Some("running_var") => 1.0 + u / 2.0,

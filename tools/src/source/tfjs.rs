@@ -174,7 +174,7 @@ fn convolutions(layers: &[Layer]) -> Result<Vec<&Layer>, Error> {
             _ => "Activation",
         };
         if layer.class_name != expected {
-            return fail(&format!("a {expected} is expected in its place"));
+            return fail(&format!("its class is not {expected}"));
         }
         match expected {
             "Conv3D" => {
@@ -270,4 +270,235 @@ fn channels_first(kernel: &Tensor) -> Option<Tensor> {
         shape: vec![outputs, inputs, depth, height, width],
         data,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::synthetic;
+
+    const HIDDEN: usize = 5;
+    const CHANNELS: usize = 2;
+
+    /// A MeshNet's topology, and its synthetic weights with the channels last.
+    fn model() -> (Value, Vec<u8>) {
+        let (mut layers, mut manifest, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut chain = |class: &str, name: String, config: Value| {
+            let inbound = match layers.last() {
+                None => json!([]),
+                Some(last) => {
+                    let last: &Value = last;
+                    json!([[[last["name"], 0, 0, {}]]])
+                }
+            };
+            layers.push(json!({
+                "class_name": class, "name": name, "config": config, "inbound_nodes": inbound,
+            }));
+        };
+        chain(
+            "InputLayer",
+            "input".into(),
+            json!({"batch_input_shape": [null, 8, 8, 8, 1]}),
+        );
+        let state = synthetic::meshnet(HIDDEN, CHANNELS);
+        for index in 0..=HIDDEN {
+            let hidden = index < HIDDEN;
+            let name = if hidden {
+                format!("conv3d_{index}_gn")
+            } else {
+                "output".into()
+            };
+            chain(
+                "Conv3D",
+                name.clone(),
+                json!({
+                    "kernel_size": vec![if hidden { 3 } else { 1 }; 3],
+                    "strides": [1, 1, 1],
+                    "dilation_rate": vec![if hidden { DILATIONS[index] } else { 1 }; 3],
+                    "padding": "same", "data_format": "channels_last", "activation": "linear",
+                    "use_bias": !hidden,
+                }),
+            );
+            if hidden {
+                let config = json!({"activation": "gelu"});
+                chain("Activation", format!("activation_{index}"), config);
+            }
+            let kernel = &state[&layer_weight(index)];
+            let [outputs, inputs, depth, height, width] = kernel.shape[..] else {
+                panic!()
+            };
+            let taps = depth * height * width;
+            for tap in 0..taps {
+                for input in 0..inputs {
+                    for output in 0..outputs {
+                        let value = kernel.data[(output * inputs + input) * taps + tap];
+                        bytes.extend_from_slice(&value.to_le_bytes());
+                    }
+                }
+            }
+            manifest.push(json!({
+                "name": format!("{name}/kernel"), "dtype": "float32",
+                "shape": [depth, height, width, inputs, outputs],
+            }));
+        }
+        let bias = &state[&layer_weight(HIDDEN).replace("weight", "bias")];
+        bytes.extend(bias.data.iter().flat_map(|value| value.to_le_bytes()));
+        manifest.push(json!({"name": "output/bias", "dtype": "float32", "shape": [2]}));
+        let json = json!({
+            "format": "layers-model",
+            "modelTopology": {"model_config": {"config": {"layers": layers}}},
+            "weightsManifest": [{"paths": ["model.bin"], "weights": manifest}],
+        });
+        (json, bytes)
+    }
+
+    fn read_value(json: &Value, weights: &[u8]) -> Result<StateDict, Error> {
+        read(json.to_string().as_bytes(), weights)
+    }
+
+    #[test]
+    fn kernels_are_transposed() {
+        let (json, weights) = model();
+        assert_eq!(
+            read_value(&json, &weights).unwrap(),
+            synthetic::meshnet(HIDDEN, CHANNELS)
+        );
+        let files = weight_files(json.to_string().as_bytes(), Path::new("folder")).unwrap();
+        assert_eq!(files, [Path::new("folder/model.bin")]);
+    }
+
+    #[test]
+    fn other_models_are_refused() {
+        let layers = "/modelTopology/model_config/config/layers";
+        for (pointer, value, cause) in [
+            ("/format".into(), json!("graph-model"), "no layers model"),
+            (
+                "/weightsManifest/0/weights/0/dtype".into(),
+                json!("uint8"),
+                "only float32",
+            ),
+            (
+                "/weightsManifest/0/weights/0/quantization".into(),
+                json!({}),
+                "only float32",
+            ),
+            (
+                "/weightsManifest/0/weights/0/shape/0".into(),
+                json!(0),
+                "an axis is empty",
+            ),
+            (
+                "/weightsManifest/0/weights/0/shape/0".into(),
+                json!(4),
+                "too short",
+            ),
+            (
+                "/weightsManifest/0/weights/0/shape/0".into(),
+                json!(1),
+                "too long",
+            ),
+            (
+                "/weightsManifest/0/weights/0/shape/0".into(),
+                json!(u64::MAX),
+                "too short",
+            ),
+            (
+                "/weightsManifest/0/weights/0/shape".into(),
+                json!([54]),
+                "has 1 axes",
+            ),
+            (
+                "/weightsManifest/0/weights/0/name".into(),
+                json!("x"),
+                "is missing",
+            ),
+            (
+                "/weightsManifest/0/weights/1/name".into(),
+                json!("conv3d_0_gn/kernel"),
+                "given twice",
+            ),
+            (
+                "/weightsManifest/0/weights/6/name".into(),
+                json!("output/kernal"),
+                "is missing",
+            ),
+            (
+                format!("{layers}/1/config/dilation_rate"),
+                json!([8, 8, 8]),
+                "not the convolution",
+            ),
+            (
+                format!("{layers}/1/config/padding"),
+                json!("valid"),
+                "not the convolution",
+            ),
+            (
+                format!("{layers}/1/name"),
+                json!("conv3d_0"),
+                "not the convolution",
+            ),
+            (
+                format!("{layers}/11/config/use_bias"),
+                json!(false),
+                "not the convolution",
+            ),
+            (
+                format!("{layers}/2/config/activation"),
+                json!("relu"),
+                "not the activation",
+            ),
+            (
+                format!("{layers}/2/class_name"),
+                json!("Dropout"),
+                "its class is not Activation",
+            ),
+            (
+                format!("{layers}/3/inbound_nodes/0/0/0"),
+                json!("input"),
+                "not one chain",
+            ),
+            (
+                format!("{layers}/3/inbound_nodes"),
+                json!([]),
+                "not one chain",
+            ),
+        ] {
+            let (mut json, weights) = model();
+            match json.pointer_mut(&pointer) {
+                Some(found) => *found = value,
+                None => json["weightsManifest"][0]["weights"][0]["quantization"] = value,
+            }
+            let error = read_value(&json, &weights).unwrap_err().to_string();
+            assert!(error.contains(cause), "{pointer}: {error}");
+        }
+    }
+
+    #[test]
+    fn weight_files_stay_in_their_folder() {
+        for path in ["../model.bin", "/model.bin", "a/model.bin", "..", ""] {
+            let (mut json, _) = model();
+            json["weightsManifest"][0]["paths"][0] = json!(path);
+            let files = weight_files(json.to_string().as_bytes(), Path::new("folder"));
+            assert!(files.is_err(), "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_models_never_panic(
+            edits in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..6),
+        ) {
+            let (json, weights) = model();
+            let mut json = json.to_string().into_bytes();
+            for (at, byte) in edits {
+                let len = json.len();
+                json[at % len] = byte;
+            }
+            let _ = weight_files(&json, Path::new(""));
+            let _ = read(&json, &weights);
+        }
+    }
 }
