@@ -6,6 +6,10 @@ use super::error::Error;
 use super::header::Header;
 
 /// The grid of a volume.
+///
+/// Of a file the sform counts if its code is above 0, else the qform if its code is above 0, else
+/// the bare voxel sizes (first voxel at the origin, axes towards right, anterior and superior).
+/// Lengths in metres or micrometres are converted to millimetres.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Geometry {
     /// Number of voxels along each axis.
@@ -47,10 +51,6 @@ impl Geometry {
     }
 
     /// The grid a header describes.
-    ///
-    /// The sform counts if its code is above 0, else the qform if its code is above 0, else the
-    /// bare voxel sizes (first voxel at the origin, axes towards right, anterior and superior).
-    /// Lengths in metres or micrometres are converted to millimetres.
     pub(super) fn from_header(header: &Header, path: &Path) -> Result<Geometry, Error> {
         let (mut affine, name) = if header.sform_code() > 0 {
             (header.sform(), "sform")

@@ -12,6 +12,7 @@
 //! * NaN and infinite voxels: 0 in arrays and means; unchanged in [`Scan::write_brain`].
 //! * Dimensions after the third are volumes of a series, of which [`FourD`] chooses.
 //! * The affine is the sform, the qform or the bare voxel size; see [`Geometry`].
+//! * Bytes after the last voxel of a plain file, and header extensions: ignored.
 //!
 //! Everything else is an [`Error`] with one line that names the file and the cause.
 
