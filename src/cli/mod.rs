@@ -1,6 +1,7 @@
 //! Command line: arguments, sub-commands, exit codes.
 
 mod compare;
+mod convert;
 mod explain;
 mod extract;
 mod failure;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Extract the brain from a head scan.
     Extract(extract::Arguments),
+    /// Convert a training checkpoint to a model file.
+    Convert(convert::Arguments),
     /// Describe a model file.
     Info(info::Arguments),
     /// Say which kernel runs each layer on this machine, and why.
@@ -44,6 +47,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Extract(arguments) => extract::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
