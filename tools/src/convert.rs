@@ -129,36 +129,26 @@ impl Converted {
     }
 }
 
+/// MindGrab's input: 1 mm voxels, scaled by percentiles of the whole cube.
+const MINDGRAB: Conform = Conform {
+    grid: 256,
+    field_of_view_mm: 256.0,
+    orientation: Orientation::LIA,
+    centre: Centre::Grid,
+    intensity: Intensity::Percentiles {
+        low: 2.0,
+        high: 98.0,
+        over: Region::Cube,
+    },
+};
+
 /// The preprocessing that a network was trained with, as far as its form tells.
 fn trained_with(architecture: Architecture, network: &Network) -> Preprocessing {
     let inputs = network.graph.input_channels();
     let outputs = network.graph.output().map_or(0, |node| node.channels);
-    let conform = |grid, field_of_view_mm, orientation, centre, intensity| {
-        Route::Conform(Conform {
-            grid,
-            field_of_view_mm,
-            orientation,
-            centre,
-            intensity,
-        })
-    };
     let (route, threshold) = match (architecture, inputs, outputs) {
-        (Architecture::Meshnet, ..) => {
-            let (low, high, over) = (2.0, 98.0, Region::Cube);
-            let intensity = Intensity::Percentiles { low, high, over };
-            (
-                conform(256, 256.0, Orientation::LIA, Centre::Grid, intensity),
-                0.5,
-            )
-        }
-        (Architecture::Resunet, 1, 2..) => {
-            let (low, high, over) = (1.0, 99.5, Region::Inside);
-            let intensity = Intensity::Percentiles { low, high, over };
-            let centre = Centre::Mass {
-                max_depth_mm: 110.0,
-            };
-            (conform(96, 240.0, Orientation::RAS, centre, intensity), 0.5)
-        }
+        (Architecture::Meshnet, ..) => (Route::Conform(MINDGRAB), 0.5),
+        (Architecture::Resunet, 1, 2..) => (Route::Conform(Conform::head(96)), 0.5),
         (_, 4, _) => (Route::BrainmageMulti4 { grid: 128 }, 0.9),
         _ => (Route::BrainmageMa { grid: 128 }, 0.9),
     };
