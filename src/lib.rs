@@ -14,3 +14,12 @@ pub mod volume;
 pub use endocast_kernels as kernels;
 pub use endocast_weights as weights;
 pub use extract::{Extraction, Extractor, Options};
+
+/// The model that ships inside this library.
+///
+/// # Errors
+/// None that a build from an intact source tree could show; the bytes are checked like any file's.
+#[cfg(feature = "embedded-model")]
+pub fn embedded_model() -> Result<weights::Model, weights::Error> {
+    weights::Model::from_static(weights::include_model!("../weights/endocast.model"))
+}

@@ -24,8 +24,12 @@ impl Choice {
                 let model = unsafe { Model::map(path) };
                 model.map_err(|cause| Failure::model(path.display(), cause))
             }
+            #[cfg(feature = "embedded-model")]
+            None => endocast::embedded_model()
+                .map_err(|cause| Failure::model("the built-in model", cause)),
+            #[cfg(not(feature = "embedded-model"))]
             None => Err(Failure::Usage(
-                "no model inside this program: name one with --model".into(),
+                "this build has no model inside: name one with --model".into(),
             )),
         }
     }
