@@ -2,7 +2,7 @@
 //! one plane of a volume at a time.
 //!
 //! [`contract`] says what every operation computes and how its data lies in memory, [`registry`]
-//! picks the kernel for a processor and a problem, [`reference`] is the slow oracle for tests.
+//! picks the kernel for a processor and a problem, [`mod@reference`] is the slow oracle for tests.
 
 pub mod contract;
 pub mod cpu;
