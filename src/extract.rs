@@ -217,13 +217,15 @@ fn prepare(route: &Route, scan: &Scan, image: &mut Vec<f32>) -> Result<Prepared,
                 let conformed = pre::conform(route, &source, &geometry.affine)?;
                 (conformed.voxels, Prepared::Conform(conformed.affine))
             }
-            Route::BrainmageMa { .. } => {
-                let (cube, plan) = pre::brainmage::prepare_agnostic(&source, geometry.spacing)?;
+            &Route::BrainmageMa { grid } => {
+                let spacing = geometry.spacing;
+                let (cube, plan) = pre::brainmage::prepare_agnostic(&source, spacing, grid)?;
                 (cube, Prepared::Agnostic(plan))
             }
-            Route::BrainmageSingle { .. } => {
-                (pre::brainmage::prepare_single(&source)?, Prepared::Single)
-            }
+            &Route::BrainmageSingle { grid } => (
+                pre::brainmage::prepare_single(&source, grid)?,
+                Prepared::Single,
+            ),
             Route::BrainmageMulti4 { .. } => return Err(Error::Channels(4)),
         };
         *image = cube.into_raw_vec_and_offset().0;

@@ -1,8 +1,8 @@
 //! BrainMaGe's own ways from an image to the network, step for step.
 //!
 //! The way back is [`crate::post::brainmage`]. None of these routes looks at the orientation of
-//! the image: array axes are used as they are in the file. The network input is a cube whose
-//! **last** axis is fastest, as PyTorch has it: depth, height and width are the image's first,
+//! the image: array axes are used as they are in the file. The network input is a cube of `grid`
+//! voxels per edge (128 in all of BrainMaGe's networks) whose **last** axis is fastest, as PyTorch has it: depth, height and width are the image's first,
 //! second and third axis.
 
 use ndarray::{Array3, Array4, ArrayView3, Axis, ShapeBuilder, s};
@@ -12,11 +12,11 @@ use super::image::{Image, Voxel};
 use super::normalise::ForegroundScale;
 use super::spline::{AntiAlias, Degree, resize};
 
-/// Edge of the network's cube in voxels.
-pub const CUBE: usize = 128;
-
 /// The canvas that 1 mm images are padded to.
 pub const CANVAS: [usize; 3] = [240, 240, 160];
+
+/// Most voxels that an image may have at 1 mm.
+const MAX_VOXELS: f64 = (1 << 30) as f64;
 
 /// Shapes along the modality-agnostic batch route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,8 @@ impl AgnosticPlan {
     ///
     /// # Errors
     ///
-    /// [`Error::Spacing`] where a voxel size is not positive or rounds an axis to nothing.
+    /// [`Error::Spacing`] where a voxel size is not positive, or rounds an axis to nothing,
+    /// or makes an image of more than 2^30 voxels.
     pub fn new(native: [usize; 3], spacing: [f64; 3]) -> Result<AgnosticPlan, Error> {
         Ok(AgnosticPlan {
             native,
@@ -63,6 +64,7 @@ impl AgnosticPlan {
 pub fn prepare_agnostic<T: Voxel>(
     image: &Image<T>,
     spacing: [f64; 3],
+    grid: usize,
 ) -> Result<(Array3<f32>, AgnosticPlan), Error> {
     let plan = AgnosticPlan::new(image.shape(), spacing)?;
     let resampled = resize(
@@ -74,7 +76,7 @@ pub fn prepare_agnostic<T: Voxel>(
     let mut padded = pad(resampled.view(), plan.padded(), plan.padding());
     let scale = ForegroundScale::measure(padded.iter().copied())?;
     padded.mapv_inplace(|v| scale.apply(v));
-    Ok((cube(padded.view()), plan))
+    Ok((cube(padded.view(), grid), plan))
 }
 
 /// Prepares one image for the modality-agnostic network, as the single-run command does.
@@ -84,11 +86,11 @@ pub fn prepare_agnostic<T: Voxel>(
 /// # Errors
 ///
 /// [`Error::IntensityScale`].
-pub fn prepare_single<T: Voxel>(image: &Image<T>) -> Result<Array3<f32>, Error> {
+pub fn prepare_single<T: Voxel>(image: &Image<T>, grid: usize) -> Result<Array3<f32>, Error> {
     let mut values = values(image);
     let scale = ForegroundScale::measure(values.iter().copied())?;
     values.mapv_inplace(|v| scale.apply(v));
-    Ok(cube(values.view()))
+    Ok(cube(values.view(), grid))
 }
 
 /// Prepares four co-registered images (T1, T2, contrast-enhanced T1, FLAIR) for the
@@ -104,8 +106,9 @@ pub fn prepare_single<T: Voxel>(image: &Image<T>) -> Result<Array3<f32>, Error> 
 pub fn prepare_multi4<T: Voxel>(
     images: [&Image<T>; 4],
     spacing: [f64; 3],
+    grid: usize,
 ) -> Result<Array4<f32>, Error> {
-    let mut channels = Array4::zeros((4, CUBE, CUBE, CUBE));
+    let mut channels = Array4::zeros((4, grid, grid, grid));
     for (mut channel, image) in channels.axis_iter_mut(Axis(0)).zip(images) {
         let mut values = values(image);
         if spacing != [1.0; 3] {
@@ -123,7 +126,7 @@ pub fn prepare_multi4<T: Voxel>(
         ];
         let mut values = resize(
             pad(values.view(), padded, before).view(),
-            [CUBE; 3],
+            [grid; 3],
             Degree::Cubic,
             AntiAlias::None,
         );
@@ -142,7 +145,8 @@ fn values<T: Voxel>(image: &Image<T>) -> Array3<f64> {
 fn one_millimetre(shape: [usize; 3], spacing: [f64; 3]) -> Result<[usize; 3], Error> {
     let resampled: [f64; 3] =
         std::array::from_fn(|axis| (spacing[axis] * shape[axis] as f64).round_ties_even());
-    if resampled.iter().all(|&n| (1.0..=4096.0).contains(&n)) {
+    let enough = resampled.iter().all(|&n| n >= 1.0);
+    if enough && resampled.iter().product::<f64>() <= MAX_VOXELS {
         Ok(resampled.map(|n| n as usize))
     } else {
         Err(Error::Spacing(spacing))
@@ -158,10 +162,10 @@ fn pad(image: ArrayView3<f64>, shape: [usize; 3], before: [usize; 3]) -> Array3<
     padded
 }
 
-/// Resizes a normalised image to the network's cube, last axis fastest.
-fn cube(image: ArrayView3<f64>) -> Array3<f32> {
-    let resized = resize(image, [CUBE; 3], Degree::Cubic, AntiAlias::None);
-    let mut cube = Array3::zeros([CUBE; 3]);
+/// Resizes a normalised image to a cube of `grid` voxels per edge, last axis fastest.
+fn cube(image: ArrayView3<f64>, grid: usize) -> Array3<f32> {
+    let resized = resize(image, [grid; 3], Degree::Cubic, AntiAlias::None);
+    let mut cube = Array3::zeros([grid; 3]);
     cube.zip_mut_with(&resized, |cube, &v| *cube = v as f32);
     cube
 }

@@ -192,3 +192,36 @@ fn blur(line: &[f64], kernel: &[f64]) -> Vec<f64> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the values that `tools/py/dump_brainmage_routes.py` computed with scikit-image.
+    #[test]
+    fn agrees_with_scikit_image() {
+        for case in include_str!("../../tests/data/brainmage/resize.txt").lines() {
+            let fields: Vec<&str> = case.split(' ').collect();
+            let (degree, anti_alias) = match fields[0] {
+                "linear" => (Degree::Linear, AntiAlias::None),
+                "cubic" => (Degree::Cubic, AntiAlias::None),
+                _ => (Degree::Cubic, AntiAlias::Gaussian),
+            };
+            let extent: Vec<usize> = fields[1..7].iter().map(|n| n.parse().unwrap()).collect();
+            let image = Array3::from_shape_fn([extent[0], extent[1], extent[2]], |(i, j, k)| {
+                ((i * 7 + j * 13 + k * 29) * 37 % 101) as f64 / 10.0
+            });
+            let shape = [extent[3], extent[4], extent[5]];
+            let resized = resize(image.view(), shape, degree, anti_alias);
+            assert_eq!(resized.t().len(), fields.len() - 7);
+            for (found, expected) in resized.t().iter().zip(&fields[7..]) {
+                let expected: f64 = expected.parse().unwrap();
+                assert!(
+                    (found - expected).abs() < 1e-8,
+                    "{}: {found} {expected}",
+                    &case[..24]
+                );
+            }
+        }
+    }
+}
