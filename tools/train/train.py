@@ -33,9 +33,11 @@ class Stage:
 
 
 STAGES = (
-    Stage("coarse", 64, (64, 64, 64), 600, (2e-3, 1e-3), "renorm"),
-    Stage("fine", 96, (64, 80, 80), 800, (1e-3, 2e-4), "renorm"),
-    Stage("settle", 96, (96, 96, 96), 80, (2e-4, 1e-5), "frozen"),
+    Stage("coarse", 64, (64, 64, 64), 700, (2e-3, 1e-3), "renorm"),
+    Stage("fine", 96, (64, 80, 80), 1200, (1e-3, 2e-4), "renorm"),
+    Stage("settle", 96, (96, 96, 96), 170, (2e-4, 1e-5), "frozen"),
+    Stage("fine again", 96, (64, 80, 80), 6000, (5e-4, 5e-5), "renorm"),
+    Stage("settle again", 96, (96, 96, 96), 300, (1e-4, 1e-5), "frozen"),
 )
 WARM_UP = 100  # steps of rising learning rate
 PLAIN_BATCH = 200  # first steps with plain batch statistics
