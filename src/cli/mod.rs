@@ -1,5 +1,6 @@
 //! Command line: arguments, sub-commands, exit codes.
 
+mod bench;
 mod compare;
 mod convert;
 mod explain;
@@ -37,6 +38,8 @@ enum Command {
     Info(info::Arguments),
     /// Say which kernel runs each layer on this machine, and why.
     Explain(explain::Arguments),
+    /// Time the network, layer by layer.
+    Bench(bench::Arguments),
     /// Compare two masks: overlap, surface distances, volumes.
     Compare(compare::Arguments),
     /// Check this program on this machine: every kernel, and the shipped model.
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Selftest(arguments) => selftest::run(&arguments),
     };
