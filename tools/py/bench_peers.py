@@ -1,0 +1,185 @@
+"""Times BrainMaGe's residual U-Net, network only, in this and other engines.
+
+    cargo build --release
+    pip install torch onnx onnxscript onnxruntime openvino
+    python tools/py/bench_peers.py [--grid 128] [--threads 2] [--rounds 3]
+
+The weights are the synthetic ones of `synthetic.py`; the ONNX file has stored statistics as
+BatchNormalization, which is the same arithmetic. Every engine runs in a process of its own, once to
+warm up, then `--runs` times; rounds go through all engines in turn, so that a machine that speeds up
+or slows down does so for all. The table has the median over all rounds, the ratio to endocast, the
+peak resident memory of the process, and the largest difference to PyTorch's probabilities.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDOCAST = ROOT / "target/release/endocast"
+ENGINES = ["endocast", "endocast-direct", "openvino-f32", "openvino-default", "onnxruntime", "torch"]
+
+
+def with_batch_norm(module):
+    """Replaces tracked instance norms, which exporters treat as untracked, by batch norms."""
+    from torch import nn
+
+    for name, child in module.named_children():
+        if isinstance(child, nn.InstanceNorm3d):
+            norm = nn.BatchNorm3d(child.num_features, child.eps)
+            norm.load_state_dict(child.state_dict())
+            setattr(module, name, norm)
+        else:
+            with_batch_norm(child)
+    return module.eval()
+
+
+def make_files(folder, grid):
+    """Checkpoint, model file and ONNX file of the network in `folder`."""
+    import torch
+
+    import synthetic
+    from networks import ResUNet
+
+    network = synthetic.fill(ResUNet(16))
+    torch.save({"model_state_dict": network.state_dict()}, folder / "network.pt")
+    subprocess.run([ENDOCAST, "convert", folder / "network.pt", "-o", folder / "network.model"],
+                   check=True, stdout=subprocess.DEVNULL)
+    image = torch.zeros(1, 1, grid, grid, grid)
+    torch.onnx.export(with_batch_norm(network), (image,), folder / "network.onnx", dynamo=False)
+
+
+def runner(engine, folder, threads):
+    """A function from image to probabilities, both (1, 1, D, H, W) arrays."""
+    if engine == "torch":
+        import torch
+
+        import synthetic
+        from networks import ResUNet
+
+        torch.set_num_threads(threads)
+        network = synthetic.fill(ResUNet(16))
+
+        def run(image):
+            with torch.inference_mode():
+                return network(torch.from_numpy(image)).numpy()
+        return run
+    if engine == "onnxruntime":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(
+            folder / "network.onnx", options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return lambda image: session.run(None, {name: image})[0]
+    import openvino
+
+    core = openvino.Core()
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    if engine == "openvino-f32":
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    compiled = core.compile_model(folder / "network.onnx", "CPU", settings)
+    return lambda image: compiled(image)[0]
+
+
+def measure(options):
+    """Child process: times one engine and prints the figures as JSON."""
+    import numpy as np
+
+    import synthetic
+
+    image = synthetic.image(1, options.grid)[None]
+    run = runner(options.engine, options.folder, options.threads)
+    result = run(image)
+    seconds = []
+    for _ in range(options.runs):
+        start = time.perf_counter()
+        run(image)
+        seconds.append(time.perf_counter() - start)
+    np.save(options.folder / f"{options.engine}.npy", result)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": seconds, "peak": peak}))
+
+
+def child(options, task):
+    """What this script prints when it does one task in a process of its own."""
+    command = [sys.executable, __file__, "--engine", task, "--folder", options.folder]
+    for name in ("grid", "threads", "runs"):
+        command += [f"--{name}", str(getattr(options, name))]
+    return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
+
+
+def measure_endocast(options, direct):
+    command = [ENDOCAST, "bench", "--model", options.folder / "network.model", "--grid", options.grid,
+               "--threads", options.threads, "--runs", options.runs, "--json", "-"]
+    child = subprocess.Popen([str(word) for word in command + ["--direct"] * direct],
+                             stdout=subprocess.PIPE, text=True)
+    report = json.loads(child.stdout.read())
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit("endocast failed")
+    return {"seconds": [report["seconds_median"]], "peak": usage.ru_maxrss * 1024}
+
+
+def compare(options):
+    """Largest difference to PyTorch's probabilities per engine that returned them."""
+    import numpy as np
+
+    expected = np.load(options.folder / "torch.npy")
+    others = [e for e in options.engines if (options.folder / f"{e}.npy").exists()]
+    return {e: abs(np.load(options.folder / f"{e}.npy") - expected).max() for e in others}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--grid", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
+    parser.add_argument("--engine", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    # Children do all the heavy work: a process starts with the peak memory of the one that made it.
+    if options.engine == "prepare":
+        make_files(options.folder, options.grid)
+        return
+    if options.engine:
+        measure(options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        options.folder = Path(folder)
+        child(options, "prepare")
+        figures = {engine: {"seconds": [], "peak": 0} for engine in options.engines}
+        for _ in range(options.rounds):
+            for engine in options.engines:
+                if engine.startswith("endocast"):
+                    found = measure_endocast(options, engine.endswith("direct"))
+                else:
+                    found = json.loads(child(options, engine).splitlines()[-1])
+                figures[engine]["seconds"] += found["seconds"]
+                figures[engine]["peak"] = max(figures[engine]["peak"], found["peak"])
+        differences = compare(options) if "torch" in options.engines else {}
+    ours = statistics.median(figures[options.engines[0]]["seconds"])
+    print(f"{options.grid}^3, {options.threads} threads, {options.rounds} rounds")
+    print("| engine | median s | min s | max s | ratio | peak RSS MB | max difference |")
+    print("|---|---|---|---|---|---|---|")
+    for engine, found in figures.items():
+        seconds = found["seconds"]
+        middle = statistics.median(seconds)
+        difference = differences.get(engine)
+        print(f"| {engine} | {middle:.3f} | {min(seconds):.3f} | {max(seconds):.3f} "
+              f"| {middle / ours:.2f} | {found['peak'] / 1e6:.0f} "
+              f"| {'' if difference is None else f'{difference:.1e}'} |")
+
+
+if __name__ == "__main__":
+    main()
