@@ -1,10 +1,13 @@
 //! The conform route and the way back, on analytic heads.
 
+use std::path::{Path, PathBuf};
+
 use endocast::metrics::overlap;
 use endocast::post::{self, Restore};
 use endocast::pre::{
     Affine, Centre, Conform, Conformed, Error, Image, Intensity, Orientation, Region, conform,
 };
+use endocast::volume::{FourD, Geometry, Scan};
 use ndarray::Array3;
 
 const ROUTE: Conform = Conform::head(64);
@@ -29,13 +32,12 @@ fn intensity([x, y, z]: [f64; 3]) -> f64 {
     1000.0 * inside * (1.0 - 0.4 * radius.min(1.0)) + 20.0
 }
 
+fn apply(affine: &Affine, point: [f64; 3]) -> [f64; 3] {
+    affine.map(|row| row[0] * point[0] + row[1] * point[1] + row[2] * point[2] + row[3])
+}
+
 fn point(affine: &Affine, index: [usize; 3]) -> [f64; 3] {
-    affine.map(|row| {
-        row[3]
-            + (0..3)
-                .map(|column| row[column] * index[column] as f64)
-                .sum::<f64>()
-    })
+    apply(affine, index.map(|n| n as f64))
 }
 
 impl Phantom {
@@ -350,4 +352,74 @@ fn thread_count_does_not_matter() {
         })
     };
     assert_eq!(run(1), run(3));
+}
+
+/// The folder of shared scans; absent on other machines, where the test has nothing to do.
+fn shared_data() -> Option<PathBuf> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if data.join("images").is_dir() {
+        return Some(data);
+    }
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let required = set("CI") || std::env::var("ENDOCAST_REQUIRE_SHARED").is_ok_and(|v| v == "1");
+    assert!(!required, "../shared/data not present");
+    eprintln!("SKIPPED: ../shared/data not present");
+    None
+}
+
+/// A perfect network on real scans: its cube holds all of the brain, and what it says there comes
+/// back as the mask it was made from.
+#[test]
+fn real_brains_fit_and_come_back() {
+    let Some(data) = shared_data() else { return };
+    for name in [
+        "T1_ixi_IXI204-HH-1651",
+        "FLAIR_openms_p09_study2",
+        "T1_openms_p20_study2",
+        "T2_mni152_2mm",
+    ] {
+        let read = |folder: &str| {
+            let path = data.join(folder).join(format!("{name}.nii.gz"));
+            Scan::read(path, FourD::First).unwrap()
+        };
+        let scan = read("images");
+        let Geometry {
+            shape,
+            affine,
+            spacing,
+        } = scan.geometry().clone();
+        let voxels = scan.to_array().0.into_raw_vec_and_offset().0;
+        let image = Image::new(&voxels, shape, 1.0, 0.0).unwrap();
+        let conformed = conform(&Conform::head(96), &image, &affine).unwrap();
+
+        // The mask's share of every cube voxel, from eight points in it.
+        let reference = read("masks").to_array().0.mapv(|v| u8::from(v > 0.0));
+        let to_scan = scan.geometry().inverse();
+        let probability = Array3::from_shape_fn([96; 3], |(a, b, c)| {
+            let points = (0..8).filter(|corner| {
+                let at = [a, b, c];
+                let shifted: [f64; 3] = std::array::from_fn(|axis| {
+                    at[axis] as f64 + if corner >> axis & 1 == 1 { 0.25 } else { -0.25 }
+                });
+                let mm = apply(&conformed.affine, shifted);
+                let index = apply(&to_scan, mm).map(f64::round);
+                let [i, j, k] = index.map(|n| n as usize);
+                index.iter().all(|&n| n >= 0.0) && reference.get((i, j, k)) == Some(&1)
+            });
+            points.count() as f32 / 8.0
+        });
+        let brain_ml =
+            reference.iter().filter(|&&v| v != 0).count() as f64 * spacing.iter().product::<f64>();
+        let cube_ml = probability.iter().sum::<f32>() as f64 * 2.5_f64.powi(3);
+        assert!(
+            (cube_ml / brain_ml - 1.0).abs() < 0.01,
+            "{name}: {cube_ml} of {brain_ml}"
+        );
+
+        let restore = Restore::new(probability.view(), &conformed.affine, shape, &affine).unwrap();
+        let mask = restore.mask(0.5).unwrap();
+        let reference: Vec<u8> = reference.t().iter().copied().collect();
+        let dice = overlap(&mask, &reference, shape, spacing).unwrap().dice();
+        assert!(dice > 0.99, "{name}: Dice {dice}");
+    }
 }

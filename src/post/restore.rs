@@ -9,6 +9,7 @@ use super::error::check_shape;
 use super::holes::fill_holes;
 use crate::pre::affine::{self, Affine};
 use crate::pre::resample::aligned_axes;
+use crate::pre::tap::{Tap, trilinear};
 
 /// A probability map on a grid of its own, and the scan it belongs to.
 ///
@@ -57,7 +58,10 @@ impl<'a> Restore<'a> {
     /// [`Error::EmptyMask`] where no voxel reaches the threshold.
     pub fn mask(&self, threshold: f32) -> Result<Vec<u8>, Error> {
         let mut mask = vec![0; self.shape.iter().product()];
-        self.for_each_slice(&mut mask, |probability| u8::from(probability >= threshold));
+        let reach = self.reach(threshold).ok_or(Error::EmptyMask)?;
+        self.for_each_slice(reach, &mut mask, |probability| {
+            u8::from(probability >= threshold)
+        });
         keep_largest(&mut mask, self.shape, Connectivity::Corners)?;
         fill_holes(&mut mask, self.shape)?;
         Ok(mask)
@@ -66,20 +70,49 @@ impl<'a> Restore<'a> {
     /// The probability of every voxel of the scan, first axis fastest.
     pub fn probabilities(&self) -> Vec<f32> {
         let mut map = vec![0.0; self.shape.iter().product()];
-        self.for_each_slice(&mut map, |probability| probability);
+        self.for_each_slice(self.everywhere(), &mut map, |probability| probability);
         map
     }
 
-    /// Fills `target` slice by slice with `convert` of the probabilities.
-    fn for_each_slice<T: Send>(&self, target: &mut [T], convert: impl Fn(f32) -> T + Sync) {
+    fn everywhere(&self) -> Reach {
+        let length: [usize; 3] = self.probabilities.dim().into();
+        length.map(|n| (0, n - 1))
+    }
+
+    /// The box of the grid voxels that reach a threshold. No mean of voxels outside it does, so
+    /// that most of a scan need not be sampled.
+    fn reach(&self, threshold: f32) -> Option<Reach> {
+        if threshold <= 0.0 {
+            return Some(self.everywhere());
+        }
+        let mut reach: Option<Reach> = None;
+        for ((x, y, z), &probability) in self.probabilities.indexed_iter() {
+            if probability >= threshold {
+                let reach = reach.get_or_insert([(x, x), (y, y), (z, z)]);
+                for (bounds, index) in reach.iter_mut().zip([x, y, z]) {
+                    *bounds = (bounds.0.min(index), bounds.1.max(index));
+                }
+            }
+        }
+        reach
+    }
+
+    /// Fills `target` slice by slice with `convert` of the probabilities, which count as 0 where
+    /// all neighbours on the grid are outside `reach`.
+    fn for_each_slice<T: Send>(
+        &self,
+        reach: Reach,
+        target: &mut [T],
+        convert: impl Fn(f32) -> T + Sync,
+    ) {
         let area = self.shape[0] * self.shape[1];
-        let aligned = Aligned::new(self);
+        let aligned = Aligned::new(self, reach);
         target.par_chunks_exact_mut(area).enumerate().for_each_init(
             || vec![0.0; area],
             |slice, (k, target)| {
                 match &aligned {
                     Some(aligned) => aligned.sample_slice(k, slice),
-                    None => self.sample_oblique_slice(k, slice),
+                    None => self.sample_oblique_slice(reach, k, slice),
                 }
                 for (target, &probability) in target.iter_mut().zip(slice.iter()) {
                     *target = convert(probability);
@@ -89,70 +122,34 @@ impl<'a> Restore<'a> {
     }
 
     /// Interpolates every voxel from its eight neighbours.
-    fn sample_oblique_slice(&self, k: usize, slice: &mut [f32]) {
+    fn sample_oblique_slice(&self, reach: Reach, k: usize, slice: &mut [f32]) {
         let length: [usize; 3] = self.probabilities.dim().into();
         for (j, row) in slice.chunks_exact_mut(self.shape[0]).enumerate() {
+            let start = affine::apply(&self.to_grid, [0.0, j as f64, k as f64]);
             for (i, value) in row.iter_mut().enumerate() {
-                let position = affine::apply(&self.to_grid, [i as f64, j as f64, k as f64]);
-                let [x, y, z] = std::array::from_fn(|axis| Tap::new(position[axis], length[axis]));
-                *value = 0.0;
-                if x.is_outside() || y.is_outside() || z.is_outside() {
-                    continue;
-                }
-                for (x, wx) in x.pairs() {
-                    for (y, wy) in y.pairs() {
-                        for (z, wz) in z.pairs() {
-                            *value += wx * wy * wz * self.probabilities[[x, y, z]];
-                        }
-                    }
-                }
+                let taps = std::array::from_fn(|axis| {
+                    let position = start[axis] + self.to_grid[axis][0] * i as f64;
+                    tap(position, length[axis], reach[axis])
+                });
+                *value = if taps.iter().any(Tap::is_outside) {
+                    0.0
+                } else {
+                    trilinear(taps, |x, y, z| self.probabilities[[x, y, z]])
+                };
             }
         }
     }
 }
 
-/// Linear interpolation at one position along one axis of the grid.
-#[derive(Clone, Copy)]
-struct Tap {
-    first: usize,
-    second: usize,
-    weights: [f32; 2],
-}
+/// First and last index along each axis of the grid.
+type Reach = [(usize, usize); 3];
 
-impl Tap {
-    /// Both weights are 0 outside the outermost voxel faces of an axis of `length` voxels.
-    fn new(position: f64, length: usize) -> Tap {
-        let last = (length - 1) as f64;
-        if !(-0.5..=last + 0.5).contains(&position) {
-            return Tap {
-                first: 0,
-                second: 0,
-                weights: [0.0; 2],
-            };
-        }
-        let position = position.clamp(0.0, last);
-        let first = position as usize;
-        let t = (position - first as f64) as f32;
-        Tap {
-            first,
-            second: (first + 1).min(length - 1),
-            weights: [1.0 - t, t],
-        }
-    }
-
-    fn mean(&self, a: f32, b: f32) -> f32 {
-        self.weights[0] * a + self.weights[1] * b
-    }
-
-    fn pairs(&self) -> [(usize, f32); 2] {
-        [
-            (self.first, self.weights[0]),
-            (self.second, self.weights[1]),
-        ]
-    }
-
-    fn is_outside(&self) -> bool {
-        self.weights == [0.0; 2]
+fn tap(position: f64, length: usize, (first, last): (usize, usize)) -> Tap {
+    let tap = Tap::new(position, length);
+    if tap.second < first || tap.first > last {
+        Tap::OUTSIDE
+    } else {
+        tap
     }
 }
 
@@ -165,7 +162,7 @@ struct Aligned<'a> {
 }
 
 impl<'a> Aligned<'a> {
-    fn new(restore: &Restore<'a>) -> Option<Aligned<'a>> {
+    fn new(restore: &Restore<'a>, reach: Reach) -> Option<Aligned<'a>> {
         let scan_axes = aligned_axes(&restore.to_grid, restore.shape)?;
         let mut grid_axes = [0; 3];
         for (grid_axis, scan_axis) in scan_axes.into_iter().enumerate() {
@@ -176,7 +173,13 @@ impl<'a> Aligned<'a> {
             let row = restore.to_grid[grid_axes[axis]];
             let length = probabilities.len_of(Axis(axis));
             (0..restore.shape[axis])
-                .map(|n| Tap::new(row[axis] * n as f64 + row[3], length))
+                .map(|n| {
+                    tap(
+                        row[axis] * n as f64 + row[3],
+                        length,
+                        reach[grid_axes[axis]],
+                    )
+                })
                 .collect()
         });
         Some(Aligned {
@@ -187,9 +190,17 @@ impl<'a> Aligned<'a> {
 
     fn sample_slice(&self, k: usize, slice: &mut [f32]) {
         let [columns, rows, slices] = &self.taps;
+        if slices[k].is_outside() {
+            slice.fill(0.0);
+            return;
+        }
         let plane = self.plane(slices[k]);
         let mut line = vec![0.0; plane.len_of(Axis(1))];
         for (row, tap) in slice.chunks_exact_mut(columns.len()).zip(rows) {
+            if tap.is_outside() {
+                row.fill(0.0);
+                continue;
+            }
             let neighbours = plane.row(tap.first).into_iter().zip(plane.row(tap.second));
             for (value, (&a, &b)) in line.iter_mut().zip(neighbours) {
                 *value = tap.mean(a, b);

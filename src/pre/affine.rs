@@ -4,6 +4,7 @@
 pub type Affine = [[f64; 4]; 3];
 
 /// The image of a point.
+#[inline]
 pub(crate) fn apply(map: &Affine, point: [f64; 3]) -> [f64; 3] {
     map.map(|row| row[0] * point[0] + row[1] * point[1] + row[2] * point[2] + row[3])
 }

@@ -24,6 +24,7 @@ voxel!(u8 i8 u16 i16 u32 i32 u64 i64 f32 f64);
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a, T> {
     voxels: ArrayView3<'a, T>,
+    flat: &'a [T],
     slope: f64,
     intercept: f64,
 }
@@ -45,6 +46,7 @@ impl<'a, T: Voxel> Image<'a, T> {
         match view {
             Ok(view) if view.len() == found && found > 0 => Ok(Image {
                 voxels: view,
+                flat: voxels,
                 slope,
                 intercept,
             }),
@@ -60,6 +62,11 @@ impl<'a, T: Voxel> Image<'a, T> {
     /// The stored voxels, before scaling.
     pub(crate) fn voxels(&self) -> ArrayView3<'a, T> {
         self.voxels
+    }
+
+    /// The stored voxels in memory order.
+    pub(crate) fn flat(&self) -> &'a [T] {
+        self.flat
     }
 
     /// The value of a stored voxel; values that are not finite count as 0.

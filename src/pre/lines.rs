@@ -95,6 +95,17 @@ fn other_axes(strides: &[isize], axis: usize) -> (usize, usize) {
 /// Column `c` of `part` becomes the `c`-th line of `tile`.
 fn gather<T: Copy>(part: ArrayView2<T>, tile: &mut [T]) {
     let length = part.len_of(Axis(0));
+    if part.strides()[0] == 1 {
+        for (column, line) in part
+            .axis_iter(Axis(1))
+            .zip(tile.chunks_exact_mut(length.max(1)))
+        {
+            line.iter_mut()
+                .zip(column)
+                .for_each(|(to, &from)| *to = from);
+        }
+        return;
+    }
     for (p, row) in part.outer_iter().enumerate() {
         for (c, &value) in row.iter().enumerate() {
             tile[c * length + p] = value;

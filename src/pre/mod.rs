@@ -13,6 +13,7 @@ mod normalise;
 pub(crate) mod quantile;
 pub(crate) mod resample;
 pub(crate) mod spline;
+pub(crate) mod tap;
 
 pub use affine::Affine;
 pub use conform::{Conformed, conform};

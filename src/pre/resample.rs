@@ -8,12 +8,13 @@
 //! A target voxel whose centre is outside the source's field of view (its outermost voxel
 //! faces) is `NaN`.
 
-use ndarray::{Array3, ArrayView3, Axis, ShapeBuilder};
+use ndarray::{Array3, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::affine::{self, Affine};
 use super::image::{Image, Voxel};
 use super::lines::map_lines;
+use super::tap::{Tap, trilinear};
 
 /// Source voxels that a grid's far corner may be off for its axes to count as aligned.
 const ALIGNED: f64 = 1e-3;
@@ -68,18 +69,15 @@ impl Tent {
         if !(-0.5..=last + 0.5).contains(&position) {
             return false;
         }
-        let position = if radius > 1.0 {
-            position
-        } else {
-            position.clamp(0.0, last)
-        };
-        let first = (position - radius).ceil().max(0.0);
-        let end = (position + radius).floor().min(last);
-        self.first = first as usize;
+        // Casts to integers round towards zero and saturate; no rounding functions are needed.
+        let low = (position - radius).max(0.0);
+        let first = low as usize;
+        self.first = first + usize::from((first as f64) < low);
+        let end = ((position + radius) as usize).min(length - 1);
         self.weights.clear();
         let weight = |index: usize| 1.0 - (index as f64 - position).abs() / radius;
         self.weights
-            .extend((self.first..=end as usize).map(|index| weight(index) as f32));
+            .extend((self.first..=end).map(|index| weight(index) as f32));
         let sum: f32 = self.weights.iter().sum();
         self.weights.iter_mut().for_each(|w| *w /= sum);
         true
@@ -148,9 +146,10 @@ fn resample_oblique<T: Voxel>(
     to_source: &Affine,
     shape: [usize; 3],
 ) -> Array3<f32> {
-    let source = image.voxels();
     let length = image.shape();
-    let radius = to_source.map(|row| row[..3].iter().map(|m| m * m).sum::<f64>().sqrt().max(1.0));
+    let step = to_source.map(|row| row[..3].iter().map(|m| m * m).sum::<f64>().sqrt());
+    let is_fine = step.iter().all(|&step| step < 1.0 + 1e-6);
+    let radius = step.map(|step| step.max(1.0));
     let mut grid = Array3::from_elem(shape, f32::NAN);
     let planes: Vec<_> = grid.axis_iter_mut(Axis(0)).collect();
     planes
@@ -160,27 +159,48 @@ fn resample_oblique<T: Voxel>(
             let mut tents = [Tent::empty(), Tent::empty(), Tent::empty()];
             for ((b, c), value) in plane.indexed_iter_mut() {
                 let position = affine::apply(to_source, [a as f64, b as f64, c as f64]);
-                let inside = (0..3)
-                    .all(|axis| tents[axis].place(position[axis], radius[axis], length[axis]));
-                if inside {
-                    *value = weighted_mean(image, source, &tents);
+                if is_fine {
+                    *value = interpolated(image, position);
+                } else if (0..3)
+                    .all(|axis| tents[axis].place(position[axis], radius[axis], length[axis]))
+                {
+                    *value = weighted_mean(image, &tents);
                 }
             }
         });
     grid
 }
 
-fn weighted_mean<T: Voxel>(image: &Image<T>, source: ArrayView3<T>, tents: &[Tent; 3]) -> f32 {
+/// `NaN` outside the field of view.
+fn interpolated<T: Voxel>(image: &Image<T>, position: [f64; 3]) -> f32 {
+    let [ni, nj, nk] = image.shape();
+    let taps = [
+        Tap::new(position[0], ni),
+        Tap::new(position[1], nj),
+        Tap::new(position[2], nk),
+    ];
+    if taps.iter().any(Tap::is_outside) {
+        return f32::NAN;
+    }
+    let voxels = image.flat();
+    trilinear(taps, |i, j, k| {
+        image.value(voxels[i + ni * (j + nj * k)]) as f32
+    })
+}
+
+fn weighted_mean<T: Voxel>(image: &Image<T>, tents: &[Tent; 3]) -> f32 {
     let [ti, tj, tk] = tents;
+    let [ni, nj, _] = image.shape();
     let mut sum = 0.0;
-    for (k, wk) in tk.weights.iter().enumerate() {
-        for (j, wj) in tj.weights.iter().enumerate() {
-            let mut row = 0.0;
-            for (i, wi) in ti.weights.iter().enumerate() {
-                let voxel = source[[ti.first + i, tj.first + j, tk.first + k]];
-                row += wi * image.value(voxel) as f32;
-            }
-            sum += wk * wj * row;
+    for (k, wk) in (tk.first..).zip(&tk.weights) {
+        for (j, wj) in (tj.first..).zip(&tj.weights) {
+            let row = &image.flat()[ti.first + ni * (j + nj * k)..];
+            let values = row.iter().map(|&voxel| image.value(voxel) as f32);
+            let mean: f32 = values
+                .zip(&ti.weights)
+                .map(|(value, weight)| value * weight)
+                .sum();
+            sum += wk * wj * mean;
         }
     }
     sum
