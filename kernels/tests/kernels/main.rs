@@ -68,12 +68,12 @@ fn seed() -> u64 {
     env::var("KERNELS_SEED").map_or(0, |word| word.parse().expect("KERNELS_SEED"))
 }
 
-/// The cases to run: all of them with random values, otherwise some with different residues modulo
+/// The cases to run: all of them with random values and integers, otherwise some with different residues modulo
 /// every tile.
 fn selected<T>(cases: Vec<T>, fill: Fill) -> impl Iterator<Item = T> {
     let step = match (quick(), fill) {
         (true, _) => 11,
-        (false, Fill::Random) => 1,
+        (false, Fill::Random | Fill::Integer) => 1,
         (false, _) => 5,
     };
     cases.into_iter().step_by(step)
@@ -82,7 +82,7 @@ fn selected<T>(cases: Vec<T>, fill: Fill) -> impl Iterator<Item = T> {
 /// The fills to run.
 fn fills() -> Vec<Fill> {
     match quick() {
-        true => vec![Fill::Random, Fill::Denormal],
+        true => vec![Fill::Random, Fill::Denormal, Fill::Integer],
         false => Fill::ALL.to_vec(),
     }
 }

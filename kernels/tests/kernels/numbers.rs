@@ -16,16 +16,20 @@ pub enum Fill {
     Denormal,
     /// Zeros; factors are random.
     Zero,
+    /// Small integers, factors multiples of 48: a convolution rounds nowhere, transformed or not,
+    /// whatever its order.
+    Integer,
 }
 
 impl Fill {
     /// Every fill.
-    pub const ALL: [Fill; 5] = [
+    pub const ALL: [Fill; 6] = [
         Fill::Random,
         Fill::Max,
         Fill::Alternating,
         Fill::Denormal,
         Fill::Zero,
+        Fill::Integer,
     ];
 }
 
@@ -37,6 +41,7 @@ impl fmt::Display for Fill {
             Fill::Alternating => "alternating",
             Fill::Denormal => "denormal",
             Fill::Zero => "zero",
+            Fill::Integer => "integer",
         })
     }
 }
@@ -83,6 +88,7 @@ impl Numbers {
                 f32::from_bits((bits & 1) << 31 | bits >> 1)
             }
             Fill::Zero => 0.0,
+            Fill::Integer => (self.random() * 4.0).trunc(),
         }
     }
 
@@ -95,7 +101,10 @@ impl Numbers {
     pub fn factors(&mut self, len: usize) -> Vec<f32> {
         match self.fill {
             Fill::Denormal | Fill::Zero => (0..len).map(|_| self.random()).collect(),
-            _ => self.values(len),
+            Fill::Integer => (0..len)
+                .map(|_| 48.0 * (self.random() * 3.0).trunc())
+                .collect(),
+            Fill::Random | Fill::Max | Fill::Alternating => self.values(len),
         }
     }
 
