@@ -64,6 +64,17 @@ pub fn write(target: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     publish([Pending::write(target, false, body)?])
 }
 
+/// Checks that a file can be written to `target`, by writing an empty one beside it and removing that.
+///
+/// # Errors
+/// Those of the file system.
+pub fn check(target: &Path) -> io::Result<()> {
+    if target.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    Pending::write(target, false, |_| Ok(())).map(drop)
+}
+
 /// Publishes files that belong together. If one cannot be, those before it are removed again.
 pub(crate) fn publish<const N: usize>(mut files: [Pending; N]) -> io::Result<()> {
     let result = files.iter_mut().try_for_each(Pending::publish);

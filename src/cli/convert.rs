@@ -52,8 +52,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             Precision::Single
         },
     };
-    let converted = tools::convert(&arguments.checkpoint, &options)
-        .map_err(|cause| Failure::input(&arguments.checkpoint, cause))?;
+    let converted =
+        tools::convert(&arguments.checkpoint, &options).map_err(|cause| match cause {
+            // Names the file itself.
+            tools::Error::Io { .. } => Failure::Input(cause.to_string()),
+            _ => Failure::input(&arguments.checkpoint, cause),
+        })?;
     converted
         .write(&arguments.output)
         .map_err(|cause| Failure::Output(cause.to_string()))?;

@@ -92,6 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         );
     }
     let reading = start.elapsed();
+    check_writable(arguments, &outputs)?;
 
     progress.stage("planning");
     let loading = Instant::now();
@@ -173,6 +174,18 @@ fn outputs(arguments: &Arguments) -> Result<Outputs, Failure> {
         check_output_name(path).map_err(|cause| Failure::Output(cause.to_string()))?;
     }
     Ok(outputs)
+}
+
+/// Refuses outputs that could not be written in the end, before any work is done or any file is written.
+fn check_writable(arguments: &Arguments, outputs: &Outputs) -> Result<(), Failure> {
+    let images = outputs.brain.iter().chain(&outputs.mask);
+    let report = arguments.json.iter().filter(|path| *path != Path::new("-"));
+    for path in images.chain(&arguments.prob).chain(report) {
+        endocast::output::check(path).map_err(|cause| {
+            Failure::Output(format!("{}: cannot write: {cause}", path.display()))
+        })?;
+    }
+    Ok(())
 }
 
 /// The file name without what tells its format.
