@@ -1,0 +1,42 @@
+//! The convolutions that the built-in network consists of.
+
+use endocast::kernels::contract::{ConvProblem, LANES};
+use endocast::plan::{Options, Plan};
+
+/// Edges of the grids that the network is planned on.
+const EDGES: [usize; 2] = [96, 128];
+
+/// Every distinct convolution, in the order in which the network meets it.
+pub fn shapes() -> Vec<ConvProblem> {
+    let model = endocast::embedded_model().expect("the built-in model");
+    let mut shapes = Vec::new();
+    for edge in EDGES {
+        let plan = Plan::new(model.graph(), [edge; 3], Options::default()).expect("a plan");
+        for conv in plan.convs.iter().flatten() {
+            if !shapes.contains(&conv.problem) {
+                shapes.push(conv.problem);
+            }
+        }
+    }
+    shapes
+}
+
+/// Kernel, stride, padded channels and extent of the output, in one word.
+pub fn name(problem: &ConvProblem) -> String {
+    let inputs = match problem.planar {
+        true => problem.inputs,
+        false => problem.inputs * LANES,
+    };
+    let dilation = match problem.dilation {
+        1 => String::new(),
+        dilation => format!("d{dilation}"),
+    };
+    format!(
+        "k{}s{}{dilation}_{inputs}to{}_{}x{}",
+        problem.kernel,
+        problem.stride,
+        problem.outputs * LANES,
+        problem.height,
+        problem.width
+    )
+}
