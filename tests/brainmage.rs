@@ -1,8 +1,10 @@
 //! BrainMaGe's routes on real scans against `tools/py/dump_brainmage_routes.py`.
 
+mod shared;
+
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use endocast::metrics::overlap;
 use endocast::post::{self, brainmage as back};
@@ -10,24 +12,12 @@ use endocast::pre::brainmage::{prepare_agnostic, prepare_multi4, prepare_single}
 use endocast::pre::{self, Image};
 use endocast::volume::{FourD, Scan};
 use ndarray::{Array3, ArrayView3, Axis};
+use shared::shared;
 
 const GRID: usize = 128;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The folder of shared scans; absent on other machines, where the test has nothing to do.
-fn shared_images() -> Option<PathBuf> {
-    let images = root().join("../shared/data/images");
-    if images.is_dir() {
-        return Some(images);
-    }
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let required = set("CI") || std::env::var("ENDOCAST_REQUIRE_SHARED").is_ok_and(|v| v == "1");
-    assert!(!required, "../shared/data not present");
-    eprintln!("SKIPPED: ../shared/data not present");
-    None
 }
 
 /// The real values of a scan, first axis fastest, its shape and its spacing.
@@ -172,7 +162,7 @@ macro_rules! scans {
     ($($test:ident $name:literal)*) => { $(
         #[test]
         fn $test() {
-            if let Some(images) = shared_images() {
+            if let Some(images) = shared("images") {
                 check_scan(&images, $name);
             }
         }
@@ -189,7 +179,7 @@ scans! {
 
 #[test]
 fn four_channels() {
-    let Some(images) = shared_images() else {
+    let Some(images) = shared("images") else {
         return;
     };
     let (values, shape, spacing) = load(&images, "EPI_allineate_fmri");

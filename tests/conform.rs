@@ -1,6 +1,6 @@
 //! The conform route and the way back, on analytic heads.
 
-use std::path::{Path, PathBuf};
+mod shared;
 
 use endocast::metrics::overlap;
 use endocast::post::{self, Restore};
@@ -9,6 +9,7 @@ use endocast::pre::{
 };
 use endocast::volume::{FourD, Geometry, Scan};
 use ndarray::Array3;
+use shared::shared;
 
 const ROUTE: Conform = Conform::head(64);
 
@@ -354,24 +355,11 @@ fn thread_count_does_not_matter() {
     assert_eq!(run(1), run(3));
 }
 
-/// The folder of shared scans; absent on other machines, where the test has nothing to do.
-fn shared_data() -> Option<PathBuf> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    if data.join("images").is_dir() {
-        return Some(data);
-    }
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let required = set("CI") || std::env::var("ENDOCAST_REQUIRE_SHARED").is_ok_and(|v| v == "1");
-    assert!(!required, "../shared/data not present");
-    eprintln!("SKIPPED: ../shared/data not present");
-    None
-}
-
 /// A perfect network on real scans: its cube holds all of the brain, and what it says there comes
 /// back as the mask it was made from.
 #[test]
 fn real_brains_fit_and_come_back() {
-    let Some(data) = shared_data() else { return };
+    let Some(data) = shared("") else { return };
     for name in [
         "T1_ixi_IXI204-HH-1651",
         "FLAIR_openms_p09_study2",

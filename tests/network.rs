@@ -2,8 +2,9 @@
 //! same checkpoints in double precision (see `tools/py/dump_networks.py`).
 
 mod common;
+mod shared;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use endocast::kernels::cpu::{Cpu, Isa};
 use endocast::plan::{Options, Plan};
 use endocast::weights::Model;
 use endocast_tools::{StateDict, source, synthetic};
+use shared::shared;
 
 /// How far a probability may be from PyTorch's, for single precision; at most 5e-7 were seen.
 const TOLERANCE: f64 = 1e-6;
@@ -76,20 +78,6 @@ fn check_within(case: &str, state: StateDict, grid: usize, tolerance: f64) {
     for isa in Cpu::detect().isas() {
         compare(case, &model, grid, isa, tolerance);
     }
-}
-
-/// A folder of the shared data, or `None`, said on standard error, where it is not at hand.
-fn shared(name: &str) -> Option<PathBuf> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    if data.is_dir() {
-        return Some(data.join(name));
-    }
-    let required = ["CI", "ENDOCAST_REQUIRE_SHARED"]
-        .iter()
-        .any(|key| std::env::var_os(key).is_some());
-    assert!(!required, "../shared/data is required but not present");
-    eprintln!("SKIPPED: ../shared/data not present");
-    None
 }
 
 #[test]

@@ -5,5 +5,7 @@ mod geometry;
 mod other_readers;
 mod reading;
 mod sample;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod writing;
 mod wrong_files;

@@ -1,7 +1,8 @@
 //! The same files through the `nifti` crate and through nibabel.
 
+use crate::shared::shared;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use endocast::volume::{FourD, Scan, Version};
 use ndarray::{Array3, Ix3};
@@ -47,22 +48,9 @@ fn agrees_with_the_nifti_crate() {
     }
 }
 
-/// The real scans, unless they are not there and nobody insists on them.
-fn shared_images() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/images");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let required = set("CI") || std::env::var("ENDOCAST_REQUIRE_SHARED").is_ok_and(|v| v == "1");
-    assert!(!required, "../shared/data not present");
-    eprintln!("SKIPPED: ../shared/data not present");
-    None
-}
-
 #[test]
 fn agrees_with_nibabel_on_real_scans() {
-    let Some(folder) = shared_images() else {
+    let Some(folder) = shared("images") else {
         return;
     };
     let numbers = |text: &str| -> Vec<f64> {

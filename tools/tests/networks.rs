@@ -1,33 +1,23 @@
 //! Networks, before and after folding, against what PyTorch made of them (see `py/dump_networks.py`).
 
+#[path = "../../tests/shared/mod.rs"]
+mod shared;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use endocast_tools::architecture;
 use endocast_tools::fold::fold;
 use endocast_tools::reference::{Volume, run};
 use endocast_tools::{Network, Options, StateDict, convert, source, synthetic};
 use endocast_weights::{Model, Role};
+use shared::shared;
 
 fn golden(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/data/networks")
         .join(name);
     std::fs::read_to_string(path).unwrap()
-}
-
-/// A folder of the shared data, or `None`, said on standard error, where it is not at hand.
-fn shared(name: &str) -> Option<PathBuf> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    if data.is_dir() {
-        return Some(data.join(name));
-    }
-    let required = ["CI", "ENDOCAST_REQUIRE_SHARED"]
-        .iter()
-        .any(|key| std::env::var_os(key).is_some());
-    assert!(!required, "../shared/data is required but not present");
-    eprintln!("SKIPPED: ../shared/data not present");
-    None
 }
 
 fn image(channels: usize, grid: usize) -> Volume {
