@@ -4,8 +4,13 @@
 //! A tile of 2 x 4 outputs takes 24 products per input channel and plane instead of 72: with `d` the
 //! 4 x 6 inputs around it and `g` the 3 x 3 weights, the outputs are
 //! `A2' [(G2 g G4') * (B2' d B4)] A4` with the element-wise product summed over channels and planes.
-//! Tiles are worked on in chunks: transform the inputs of a chunk, then per output block one small
-//! matrix product for each of the 24 points, then transform back.
+//! Tiles are worked on in chunks, and a chunk row of points by row of points, so that what lies
+//! between transform and product stays in the first-level cache: transform the inputs to six points,
+//! multiply those with the weights of every output block, and when all four rows are done transform
+//! the sums back.
+
+use std::iter;
+use std::ops::Range;
 
 use super::conv::Finish;
 use crate::contract::{ConvArgs, ConvProblem, LANES};
@@ -43,7 +48,9 @@ pub(crate) static WINOGRAD: Form = Form {
         len: |problem| problem.outputs * weights_per_block(problem),
         fill: prepare,
     }),
-    scratch_len: |problem| POINTS * (point_len(problem) + CHUNK * LANES) + LANES,
+    scratch_len: |problem| {
+        PATCH[1] * point_len(problem) + problem.outputs * POINTS * CHUNK * LANES + LANES
+    },
 };
 
 fn accepts(problem: &ConvProblem) -> Result<(), &'static str> {
@@ -75,7 +82,7 @@ fn weights_per_block(problem: &ConvProblem) -> usize {
     POINTS * problem.inputs * TAPS * LANES * LANES
 }
 
-/// Elements from one point to the next in the transformed inputs of a chunk,
+/// Elements from one point to the next in a row of points of the transformed inputs of a chunk,
 /// `[point][in block][dz][tile][16]`. One vector more than needed, lest all points of a tile fall
 /// into the same cache set.
 fn point_len(problem: &ConvProblem) -> usize {
@@ -118,72 +125,129 @@ pub(crate) unsafe fn winograd<V: Vector, const WIDTH: usize>(args: &mut ConvArgs
     let problem = args.problem;
     let point_len = point_len(&problem);
     let depth = problem.inputs * TAPS;
-    let [rows, columns] = grid(&problem);
+    let tiles = grid(&problem).iter().product();
     // SAFETY: `check` proved the scratch to hold the transformed inputs, the sums, and the vector
-    // that alignment may cost; the remaining accesses are those explained at the callees.
+    // that alignment may cost; the weights hold every output block.
     unsafe {
         let scratch = args.scratch.as_mut_ptr();
         let inputs = scratch.add(scratch.align_offset(64).min(LANES));
-        let sums = inputs.add(POINTS * point_len);
+        let sums = inputs.add(PATCH[1] * point_len);
         let finish = Finish::<V::Part>::new(&mut args.epilogue, problem.height, problem.width);
-        for first in (0..rows * columns).step_by(CHUNK) {
-            let tiles = first..(first + CHUNK).min(rows * columns);
-            let corner = |tile: usize| [tile / columns * TILE[0], tile % columns * TILE[1]];
-            let mut plane_at = inputs;
-            for source in args.sources {
-                let shape = source.shape;
-                for block in 0..source.blocks {
-                    for plane in source.planes {
-                        // The halo's last corner, from where tiles start.
-                        let plane = plane.as_ptr().add(
-                            (block * shape.area() + shape.voxel(0, 0) - shape.pitch() - 1) * LANES,
+        for first in (0..tiles).step_by(CHUNK) {
+            let chunk = first..(first + CHUNK).min(tiles);
+            for y in 0..PATCH[0] {
+                transform::<V::Part>(args, chunk.clone(), y, inputs, point_len);
+                for (i, block) in args.blocks.clone().enumerate() {
+                    for x in 0..PATCH[1] {
+                        let point = block * POINTS + y * PATCH[1] + x;
+                        products::<V, WIDTH>(
+                            args.weights.as_ptr().add(point * depth * LANES * LANES),
+                            inputs.add(x * point_len),
+                            depth,
+                            chunk.len(),
+                            sums.add((i * POINTS + y * PATCH[1] + x) * CHUNK * LANES),
                         );
-                        for (i, tile) in tiles.clone().enumerate() {
-                            let [row, column] = corner(tile);
-                            let from = plane.add((row * shape.pitch() + column) * LANES);
-                            let to = plane_at.add(i * LANES);
-                            // Input rows and columns that exist, the far halo included.
-                            let inside = [problem.height + 2 - row, problem.width + 2 - column];
-                            if inside[0] >= PATCH[0] && inside[1] >= PATCH[1] {
-                                input::<V::Part>(from, shape.pitch() * LANES, to, point_len);
-                            } else {
-                                let patch = clip(from, shape.pitch() * LANES, inside);
-                                let from = patch.as_ptr().cast();
-                                input::<V::Part>(from, PATCH[1] * LANES, to, point_len);
-                            }
-                        }
-                        plane_at = plane_at.add(CHUNK * LANES);
                     }
                 }
             }
-            for block in args.blocks.clone() {
-                let weights = args
-                    .weights
-                    .as_ptr()
-                    .add(block * weights_per_block(&problem));
-                for point in 0..POINTS {
-                    products::<V, WIDTH>(
-                        weights.add(point * depth * LANES * LANES),
-                        inputs.add(point * point_len),
-                        depth,
-                        tiles.len(),
-                        sums.add(point * CHUNK * LANES),
-                    );
-                }
-                for (i, tile) in tiles.clone().enumerate() {
-                    let at = corner(tile);
-                    let bias = args.bias.as_ptr().add(block * LANES);
-                    output(
-                        sums.add(i * LANES),
-                        bias,
-                        &finish,
-                        block,
-                        at,
-                        [
+            for (i, block) in args.blocks.clone().enumerate() {
+                let bias = args.bias.as_ptr().add(block * LANES);
+                for run in runs(&problem, chunk.clone()) {
+                    for tile in 0..run.len {
+                        let at = [run.row, run.column + tile * TILE[1]];
+                        let sums = sums.add((i * POINTS * CHUNK + run.first + tile) * LANES);
+                        let inside = [
                             TILE[0].min(problem.height - at[0]),
                             TILE[1].min(problem.width - at[1]),
-                        ],
-                    );
+                        ];
+                        output(sums, bias, &finish, block, at, inside);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Neighbouring tiles of one row.
+struct Run {
+    /// Position of the first one in the chunk.
+    first: usize,
+    /// First output row and column.
+    row: usize,
+    column: usize,
+    /// Tiles.
+    len: usize,
+}
+
+/// The runs that make up a chunk.
+#[inline(always)]
+fn runs(problem: &ConvProblem, chunk: Range<usize>) -> impl Iterator<Item = Run> {
+    let [_, columns] = grid(problem);
+    let mut tile = chunk.start;
+    iter::from_fn(move || {
+        let len = (columns - tile % columns).min(chunk.end - tile);
+        let run = Run {
+            first: tile - chunk.start,
+            row: tile / columns * TILE[0],
+            column: tile % columns * TILE[1],
+            len,
+        };
+        tile += len;
+        (len > 0).then_some(run)
+    })
+}
+
+/// Row `y` of the transformed inputs of a chunk of tiles.
+///
+/// # Safety
+///
+/// As for `winograd`; `inputs` has room for six points.
+#[inline(always)]
+unsafe fn transform<P: Vector>(
+    args: &ConvArgs,
+    chunk: Range<usize>,
+    y: usize,
+    inputs: *mut f32,
+    point_len: usize,
+) {
+    let problem = &args.problem;
+    let mut to = inputs;
+    // SAFETY: a tile starts one row and one column before its outputs, which is inside the halo;
+    // where it ends beyond the halo `clip` takes over. `to` counts in-blocks, planes and tiles.
+    unsafe {
+        for source in args.sources {
+            let shape = source.shape;
+            let pitch = shape.pitch() * LANES;
+            for block in 0..source.blocks {
+                let corner = block * shape.area() + shape.voxel(0, 0) - shape.pitch() - 1;
+                for plane in source.planes {
+                    let plane = plane.as_ptr().add(corner * LANES);
+                    for run in runs(problem, chunk.clone()) {
+                        let from = plane.add(run.row * pitch + run.column * LANES);
+                        let to = to.add(run.first * LANES);
+                        // Input rows and columns that exist, the far halo included.
+                        let rows = problem.height + 2 - run.row;
+                        let columns = problem.width + 2 - run.column;
+                        let whole = match rows < PATCH[0] {
+                            true => 0,
+                            false => run.len.min((columns + TILE[1] - PATCH[1]) / TILE[1]),
+                        };
+                        input::<P>(from, pitch, y, whole, to, point_len);
+                        for tile in whole..run.len {
+                            let skip = tile * TILE[1];
+                            let patch = clip(from.add(skip * LANES), pitch, [rows, columns - skip]);
+                            let to = to.add(tile * LANES);
+                            input::<P>(
+                                patch.as_ptr().cast(),
+                                PATCH[1] * LANES,
+                                y,
+                                1,
+                                to,
+                                point_len,
+                            );
+                        }
+                    }
+                    to = to.add(CHUNK * LANES);
                 }
             }
         }
@@ -215,31 +279,61 @@ unsafe fn clip(
     patch
 }
 
-/// `B2' d B4` for the 16 channels of one tile; point `i` goes to `to + i * point_len`.
+/// Row `y` of `B2' d B4` for `count` neighbouring tiles; point `x` of the first goes to
+/// `to + x * point_len`, those of the others follow it.
 ///
 /// # Safety
 ///
-/// The processor has the instruction set of `P`; 4 rows, `pitch` elements apart, of 6 voxels may be
-/// read at `from`, and 16 values be written for each point.
+/// The processor has the instruction set of `P`; 4 rows, `pitch` elements apart, of the tiles'
+/// voxels may be read at `from`, and `count` times 16 values be written for each of six points.
 #[inline(always)]
-unsafe fn input<P: Vector>(from: *const f32, pitch: usize, to: *mut f32, point_len: usize) {
-    for lane in (0..LANES).step_by(P::LANES) {
-        // SAFETY: the caller promises the patch, the points and the instruction set.
-        unsafe {
-            let [four, two] = [P::splat(4.0), P::splat(2.0)];
-            let minus_four = P::splat(-4.0);
-            for y in 0..PATCH[0] {
+unsafe fn input<P: Vector>(
+    from: *const f32,
+    pitch: usize,
+    y: usize,
+    count: usize,
+    to: *mut f32,
+    point_len: usize,
+) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        // B2' takes the sum of rows 1 and 2, and three differences.
+        let row = |y: usize| from.add(y * pitch);
+        match y {
+            0 => combine::<P, false>(row(0), row(2), count, to, point_len),
+            1 => combine::<P, true>(row(1), row(2), count, to, point_len),
+            2 => combine::<P, false>(row(2), row(1), count, to, point_len),
+            _ => combine::<P, false>(row(1), row(3), count, to, point_len),
+        }
+    }
+}
+
+/// `(a + b)' B4` or `(a - b)' B4` for `count` neighbouring tiles.
+///
+/// # Safety
+///
+/// As for `input`, where `a` and `b` are two of the rows.
+#[inline(always)]
+unsafe fn combine<P: Vector, const SUM: bool>(
+    a: *const f32,
+    b: *const f32,
+    count: usize,
+    to: *mut f32,
+    point_len: usize,
+) {
+    for tile in 0..count {
+        for lane in (0..LANES).step_by(P::LANES) {
+            // SAFETY: the caller promises the rows, the points and the instruction set.
+            unsafe {
                 let mut d = [P::splat(0.0); PATCH[1]];
                 for (x, d) in d.iter_mut().enumerate() {
-                    let column = from.add(x * LANES + lane);
-                    let [a, b] = [[0, 2], [1, 2], [2, 1], [1, 3]][y];
-                    let [a, b] = [
-                        P::load(column.add(a * pitch)),
-                        P::load(column.add(b * pitch)),
-                    ];
-                    *d = if y == 1 { a.add(b) } else { a.sub(b) };
+                    let at = (tile * TILE[1] + x) * LANES + lane;
+                    let [a, b] = [P::load(a.add(at)), P::load(b.add(at))];
+                    *d = if SUM { a.add(b) } else { a.sub(b) };
                 }
                 let [d0, d1, d2, d3, d4, d5] = d;
+                let [two, four] = [P::splat(2.0), P::splat(4.0)];
+                let minus_four = P::splat(-4.0);
                 let [d42, d31] = [d4.sub(d2), d3.sub(d1)];
                 let [even, odd] = [d2.mul_add(minus_four, d4), d1.mul_add(minus_four, d3)];
                 let points = [
@@ -251,7 +345,7 @@ unsafe fn input<P: Vector>(from: *const f32, pitch: usize, to: *mut f32, point_l
                     d31.mul_add(minus_four, d5.sub(d3)),
                 ];
                 for (x, point) in points.into_iter().enumerate() {
-                    point.store(to.add((y * PATCH[1] + x) * point_len + lane));
+                    point.store(to.add(x * point_len + tile * LANES + lane));
                 }
             }
         }
