@@ -1,6 +1,6 @@
 //! Direct convolution of one output plane: a row of voxels times 16 output channels in registers.
 
-use super::View;
+use super::{View, tile_width};
 use crate::contract::{ConvArgs, Epilogue, LANES, Source};
 use crate::registry::Form;
 use crate::vector::Vector;
@@ -117,10 +117,11 @@ unsafe fn sweep<V: Vector, const TILE: usize, const PLANAR: bool, const STRIDE: 
             let bias = V::load(args.bias.as_ptr().add(block * LANES));
             for row in 0..problem.height {
                 let mut column = 0;
-                // The widest tile that still fits; widths beyond `TILE` vanish at compile time.
+                // Widths beyond `TILE` vanish at compile time.
                 macro_rules! step {
                     ($($width:literal)*) => {
-                        $(if $width <= TILE && problem.width - column >= $width {
+                        let width = tile_width(problem.width - column, TILE);
+                        $(if $width <= TILE && width >= $width {
                             let sums = tile::<V, $width, PLANAR, STRIDE>(
                                 args.sources, problem.kernel, problem.dilation,
                                 weights, bias, row, column,
@@ -134,7 +135,7 @@ unsafe fn sweep<V: Vector, const TILE: usize, const PLANAR: bool, const STRIDE: 
                     };
                 }
                 while column < problem.width {
-                    step!(28 24 16 12 8 6 4 3 2 1);
+                    step!(28 24 20 16 12 8 6 5 4 3 2 1);
                 }
             }
         }

@@ -8,6 +8,17 @@ pub(crate) mod winograd;
 
 use crate::contract::{LANES, Plane, PlaneMut, PlaneShape};
 
+/// Voxels of the next tile where `left` remain and `widest` fit the registers: the last two tiles
+/// share what is left, because a narrow one spends its time waiting for its own sums.
+#[inline(always)]
+pub(crate) fn tile_width(left: usize, widest: usize) -> usize {
+    if left > widest && left < 2 * widest {
+        left.div_ceil(2)
+    } else {
+        left.min(widest)
+    }
+}
+
 /// A blocked plane as raw parts: where its first interior voxel is and how to step from there.
 #[derive(Clone, Copy)]
 pub(crate) struct View<P> {

@@ -13,6 +13,7 @@ use std::iter;
 use std::ops::Range;
 
 use super::conv::Finish;
+use super::tile_width;
 use crate::contract::{ConvArgs, ConvProblem, LANES};
 use crate::registry::{Form, Prepared};
 use crate::vector::Vector;
@@ -369,7 +370,8 @@ unsafe fn products<V: Vector, const WIDTH: usize>(
     let mut tile = 0;
     macro_rules! step {
         ($($width:literal)*) => {
-            $(if $width <= WIDTH && count - tile >= $width {
+            let width = tile_width(count - tile, WIDTH);
+            $(if $width <= WIDTH && width >= $width {
                 // SAFETY: tiles up to `count` exist, says the caller.
                 unsafe {
                     let row = product::<V, $width>(weights, inputs.add(tile * LANES), depth);
@@ -383,7 +385,7 @@ unsafe fn products<V: Vector, const WIDTH: usize>(
         };
     }
     while tile < count {
-        step!(24 16 12 8 6 4 3 2 1);
+        step!(24 20 16 12 8 6 5 4 3 2 1);
     }
 }
 
