@@ -19,6 +19,7 @@ from torch.nn import functional
 
 import dataset
 import synthesis
+from export import load_weights
 from network import ResUNet
 
 
@@ -208,6 +209,13 @@ class Run:
             self.optimiser.load_state_dict(state["optimiser"])
             self.stage, self.step, self.total = state["stage"], state["step"], state["total"]
 
+    def start_from(self, weights, stage):
+        """Begin at a stage with a trained network instead of at the start with a random one."""
+        self.model.load_state_dict(weights)
+        self.average.load_state_dict(weights)
+        self.stage = [s.name for s in STAGES].index(stage)
+        self.total = sum(s.steps for s in STAGES[:self.stage])
+
     def save(self):
         partial = self.path.with_suffix(".tmp")
         torch.save({
@@ -255,6 +263,8 @@ def main():
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--run", type=Path, required=True, help="folder for all state")
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--start", type=Path, help="weights of a new run; see export.py")
+    parser.add_argument("--start-stage", default="fine again", choices=[s.name for s in STAGES])
     parser.add_argument("--monitor-minutes", type=float, default=12)
     parser.add_argument("--save-minutes", type=float, default=4)
     options = parser.parse_args()
@@ -262,6 +272,8 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     run = Run(options.run)
+    if options.start and not run.path.exists():
+        run.start_from(load_weights(options.start).state_dict(), options.start_stage)
 
     context = multiprocessing.get_context("fork")
     queue, stage_index = context.Queue(6), context.Value("i", min(run.stage, len(STAGES) - 1))
