@@ -1,6 +1,5 @@
 //! One slab of one stage: its planes, in order, on one thread.
 
-use std::convert::Infallible;
 use std::mem;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -202,7 +201,7 @@ impl<'a> Slab<'a> {
         ] = steps
         {
             // Alone, a convolution keeps each block of weights in cache over all planes.
-            for block in 0..self.problem_outputs() {
+            for block in 0..self.output_blocks(stage.group.steps.start) {
                 for z in slab(step.depth, self.index, slabs) {
                     self.timed(0, |slab| {
                         slab.conv(stage.group.steps.start, conv, z, block..block + 1)
@@ -221,13 +220,9 @@ impl<'a> Slab<'a> {
             tensors: &plan.tensors,
             next: &mut next,
         };
-        let done = schedule.run(self.index, slabs, |step, z| {
+        schedule.run(self.index, slabs, |step, z| {
             self.timed(step, |slab| slab.plane(stage.group.steps.start + step, z));
-            Ok::<(), Infallible>(())
         });
-        match done {
-            Ok(()) => {}
-        }
     }
 
     /// Runs `work` and books its time on the stage's step number `step`.
@@ -238,9 +233,9 @@ impl<'a> Slab<'a> {
         self.context.clock[self.context.stage.group.steps.start + step].fetch_add(spent, Relaxed);
     }
 
-    /// Output blocks of the convolution that the stage consists of.
-    fn problem_outputs(&self) -> usize {
-        let conv = self.context.plan.convs[self.context.stage.group.steps.start].as_ref();
+    /// Output blocks of the convolution that is the plan's step `index`.
+    fn output_blocks(&self, index: usize) -> usize {
+        let conv = self.context.plan.convs[index].as_ref();
         conv.map_or(0, |conv| conv.problem.outputs)
     }
 
@@ -250,10 +245,7 @@ impl<'a> Slab<'a> {
         let step = &context.plan.steps[index];
         match &step.work {
             Work::Conv(conv) => {
-                let outputs = context.plan.convs[index]
-                    .as_ref()
-                    .map_or(0, |c| c.problem.outputs);
-                self.conv(index, conv, z, 0..outputs);
+                self.conv(index, conv, z, 0..self.output_blocks(index));
             }
             Work::Upsample {
                 source,

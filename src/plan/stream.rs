@@ -6,7 +6,6 @@
 //! a group, since it leaves the grid. Threads split a group into **slabs** of consecutive planes, each
 //! with rings of its own; planes next to a cut are computed on both sides of it.
 
-use std::convert::Infallible;
 use std::ops::Range;
 
 use super::step::{Home, Step, Tensor, TensorId, Work};
@@ -146,7 +145,7 @@ fn count_slots(
     let mut next = [0; MAX_STEPS];
     first_planes(group, tensors, index, slabs, &mut next);
     let mut made = next;
-    let counted = Schedule {
+    Schedule {
         group,
         tensors,
         next: &mut next,
@@ -158,11 +157,7 @@ fn count_slots(
             }
         });
         made[step] = z + 1;
-        Ok::<(), Infallible>(())
     });
-    match counted {
-        Ok(()) => {}
-    }
 }
 
 /// Sets `first` to the first plane of each step that a slab has to compute: its own planes, and those
@@ -197,16 +192,8 @@ pub struct Schedule<'g> {
 }
 
 impl Schedule<'_> {
-    /// Computes all planes of slab `index`; stops at the first error.
-    ///
-    /// # Errors
-    /// Those of `compute`.
-    pub fn run<E>(
-        &mut self,
-        index: usize,
-        slabs: usize,
-        mut compute: impl FnMut(usize, usize) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// Computes all planes of slab `index`.
+    pub fn run(&mut self, index: usize, slabs: usize, mut compute: impl FnMut(usize, usize)) {
         // Steps whose outputs leave the group set the pace together, so that rings stay short.
         let deepest = self.group.iter().map(|step| step.depth).max().unwrap_or(0);
         for tick in slab(deepest, index, slabs) {
@@ -214,18 +201,12 @@ impl Schedule<'_> {
                 let depth = self.group[step].depth;
                 let own = slab(depth, index, slabs);
                 let target = ((tick + 1) * depth / deepest).min(own.end);
-                self.advance(step, target, &mut compute)?;
+                self.advance(step, target, &mut compute);
             }
         }
-        Ok(())
     }
 
-    fn advance<E>(
-        &mut self,
-        step: usize,
-        target: usize,
-        compute: &mut impl FnMut(usize, usize) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn advance(&mut self, step: usize, target: usize, compute: &mut impl FnMut(usize, usize)) {
         while self.next[step] < target {
             let z = self.next[step];
             let mut needs = [(0, 0); MAX_INPUTS];
@@ -237,12 +218,11 @@ impl Schedule<'_> {
                 }
             });
             for &(writer, end) in &needs[..count] {
-                self.advance(writer, end, compute)?;
+                self.advance(writer, end, compute);
             }
-            compute(step, z)?;
+            compute(step, z);
             self.next[step] = z + 1;
         }
-        Ok(())
     }
 }
 
