@@ -29,13 +29,26 @@ DILATIONS = (16, 8, 4, 2, 1) * 5
 SIDE = 256
 
 
+def conform_positions(scan):
+    """Voxel centres, in mm from the scan's corner, of 256^3 at 1 mm around its middle."""
+    return [e / 2 + np.arange(SIDE) + 0.5 - SIDE / 2 for e in scan.volume.shape * scan.spacing]
+
+
 def conform(scan):
-    """RAS+ scan to 256^3 at 1 mm around its middle; returns volume and positions (mm)."""
-    extent = scan.volume.shape * scan.spacing
-    positions = [e / 2 + np.arange(SIDE) + 0.5 - SIDE / 2 for e in extent]
+    """RAS+ scan on conform_positions, clamped to its 2nd..98th percentile, 0..1."""
+    positions = conform_positions(scan)
     volume, _ = dataset.resample(scan.volume, dataset.source_positions(scan), positions)
     low, high = np.quantile(volume, [0.02, 0.98])
-    return np.clip((volume - low) / max(high - low, 1e-6), 0, 1), positions
+    return np.clip((volume - low) / max(high - low, 1e-6), 0, 1)
+
+
+def save(path, scan, volume, mask):
+    """Conformed volume and mask, without the margin outside the scan, for MaskedScan."""
+    positions = conform_positions(scan)
+    seen = [(p > 0) & (p < n * s) for p, n, s in zip(positions, scan.volume.shape, scan.spacing)]
+    box = np.ix_(*seen)
+    np.savez(path, image=np.rint(255 * volume[box]).astype(np.uint8), mask=mask[box])
+    print(f"{path.stem}: {mask.sum() / 1000:.0f} ml", flush=True)
 
 
 def run_teacher(weights, volume):
@@ -69,12 +82,9 @@ def main():
         if target.exists():
             continue
         scan = dataset.load(options.data / "images" / f"{name}.nii.gz")
-        volume, positions = conform(scan)
+        volume = conform(scan)
         mask = largest_filled(ndimage.binary_opening(run_teacher(weights, volume), iterations=1))
-        seen = [(p > 0) & (p < n * s) for p, n, s in zip(positions, scan.volume.shape, scan.spacing)]
-        box = np.ix_(*seen)
-        np.savez(target, image=np.rint(255 * volume[box]).astype(np.uint8), mask=mask[box])
-        print(f"{name}: {mask.sum() / 1000:.0f} ml", flush=True)
+        save(target, scan, volume, mask)
 
 
 if __name__ == "__main__":

@@ -65,10 +65,8 @@ def score(model, row, data, grid):
         result += [float("nan")] * 4
     else:
         truth = dataset.load(data / "masks" / f"{name}.nii.gz").volume > 0
-        bottom = np.flatnonzero(truth.any(axis=(0, 1)))[0] if "_p01_" in name else 0
         for mask in masks:
-            part, whole = mask[..., bottom:], truth[..., bottom:]
-            result += [dice_of(part, whole), surface_distance(part, whole, scan.spacing)]
+            result += [dice_of(mask, truth), surface_distance(mask, truth, scan.spacing)]
     result += [mask.sum() * scan.spacing.prod() / 1000 for mask in masks]
     lesion = float("nan")
     for prefix, suffix in LESIONS.items():

@@ -2,6 +2,7 @@
 
     python tools/train/labelmaps.py --out RUN/labelmaps
     python tools/train/distil.py --out RUN/scans
+    python tools/train/references.py --out RUN/scans
     python tools/train/train.py --run RUN
 """
 
@@ -37,13 +38,13 @@ STAGES = (
     Stage("coarse", 64, (64, 64, 64), 700, (2e-3, 1e-3), "renorm"),
     Stage("fine", 96, (64, 80, 80), 1200, (1e-3, 2e-4), "renorm"),
     Stage("settle", 96, (96, 96, 96), 170, (2e-4, 1e-5), "frozen"),
-    Stage("fine again", 96, (64, 80, 80), 6000, (5e-4, 5e-5), "renorm"),
-    Stage("settle again", 96, (96, 96, 96), 300, (1e-4, 1e-5), "frozen"),
+    Stage("fine again", 96, (64, 80, 80), 2400, (5e-4, 5e-5), "renorm"),
+    Stage("settle again", 96, (96, 96, 96), 120, (1e-4, 1e-5), "frozen"),
 )
 WARM_UP = 100  # steps of rising learning rate
 PLAIN_BATCH = 200  # first steps with plain batch statistics
 KINDS = {"head-": 0.85, "infant_brain-": 0.10, "brainmask_shapes-": 0.05}
-REAL = 0.2  # share of real scans, when there are any
+REAL = 0.3  # share of real scans, when there are any
 AVERAGE = 0.997  # decay of the averaged weights
 
 
@@ -168,8 +169,7 @@ class Monitor:
             mask = dataset.load(self.data / "masks" / f"{row['name']}.nii.gz")
             image, positions = dataset.to_grid(scan, grid)
             truth = dataset.mask_to_grid(mask, positions) > 0.5
-            bottom = np.flatnonzero(truth.any(axis=(0, 1)))[0] if "_p01_" in row["name"] else 0
-            cases.append((row, image, truth, bottom))
+            cases.append((row, image, truth))
         self.cases = {grid: cases}
         return cases
 
@@ -177,13 +177,12 @@ class Monitor:
         """Text line with the Dice of each scan and the mean of each reference kind."""
         model.eval()
         scores, words = {"full": [], "tight": []}, []
-        for row, image, truth, bottom in self.load(grid):
+        for row, image, truth in self.load(grid):
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                 logits = model(torch.from_numpy(image)[None, None])
             channel = 0 if row["reference"] == "full" else 1
             mask = logits[0, channel].float().numpy() > 0
-            mask, part = mask[..., bottom:], truth[..., bottom:]
-            dice = 2 * (mask & part).sum() / max(mask.sum() + part.sum(), 1)
+            dice = 2 * (mask & truth).sum() / max(mask.sum() + truth.sum(), 1)
             scores[row["reference"]].append(dice)
             words.append(f"{row['name']}={dice:.4f}")
         means = " ".join(f"{k}={np.mean(v):.4f}" for k, v in scores.items())
