@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from network import ResUNet
+from network import ResUNet, widths_of
 
 
 def load_weights(path):
@@ -24,7 +24,7 @@ def load_weights(path):
         state = load_file(path)
     else:
         state = torch.load(path, weights_only=True)["model_state_dict"]
-    model = ResUNet()
+    model = ResUNet(widths_of(state))
     model.load_state_dict({k: v.to(model.state_dict()[k].dtype) for k, v in state.items()})
     return model.eval()
 

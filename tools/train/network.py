@@ -1,9 +1,9 @@
-"""The residual 3-D U-Net of BrainMaGe (base 16), with two output channels.
+"""The residual 3-D U-Net of BrainMaGe, with two output channels.
 
 Tensor names and shapes follow BrainMaGe's published `resunet` checkpoints, so a
-trained state dict can be read by anything that reads those; only `out.conv3`
-differs (two channels). Inputs are (batch, 1, D, H, W) float tensors with every
-spatial size a multiple of 16; outputs are logits (batch, 2, D, H, W).
+state dict trained with its widths can be read by anything that reads those; only
+`out.conv3` differs (two channels). Inputs are (batch, 1, D, H, W) float tensors with
+every spatial size a multiple of 16; outputs are logits (batch, 2, D, H, W).
 """
 
 import torch
@@ -11,6 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 SLOPE = 0.01
+WIDTHS = {  # channels at full, half, ... sixteenth resolution
+    "default": (16, 32, 64, 128, 256),
+    "tiny": (16, 32, 32, 32, 32),
+}
 
 
 class StoredNorm(nn.Module):
@@ -92,12 +96,12 @@ class Entry(nn.Module):
 
 
 class Down(nn.Module):
-    """Halves the grid and doubles the channels."""
+    """Halves the grid."""
 
-    def __init__(self, channels):
+    def __init__(self, fine, coarse):
         super().__init__()
-        self.in_0 = StoredNorm(2 * channels)
-        self.conv0 = conv(channels, 2 * channels, stride=2)
+        self.in_0 = StoredNorm(coarse)
+        self.conv0 = conv(fine, coarse, stride=2)
 
     def forward(self, x):
         return activate(self.in_0(self.conv0(x)))
@@ -120,15 +124,15 @@ class Encode(nn.Module):
 
 
 class Up(nn.Module):
-    """Doubles the grid and halves the channels.
+    """Doubles the grid.
 
     The 1x1x1 convolution commutes with the interpolation, so it runs first, on
     the small grid.
     """
 
-    def __init__(self, channels):
+    def __init__(self, coarse, fine):
         super().__init__()
-        self.conv0 = conv(channels, channels // 2, size=1)
+        self.conv0 = conv(coarse, fine, size=1)
 
     def forward(self, x):
         return functional.interpolate(
@@ -136,17 +140,16 @@ class Up(nn.Module):
 
 
 class Decode(nn.Module):
-    """Concatenated (upsampled, skip) pair to `channels // 2` channels."""
+    """Concatenated (upsampled, skip) pair, of `channels` each, to `channels` channels."""
 
     def __init__(self, channels):
         super().__init__()
-        half = channels // 2
-        self.in_0 = StoredNorm(channels)
-        self.in_1 = StoredNorm(half)
-        self.in_2 = StoredNorm(half)
-        self.conv0 = conv(channels, half)
-        self.conv1 = conv(half, half)
-        self.conv2 = conv(half, half)
+        self.in_0 = StoredNorm(2 * channels)
+        self.in_1 = StoredNorm(channels)
+        self.in_2 = StoredNorm(channels)
+        self.conv0 = conv(2 * channels, channels)
+        self.conv1 = conv(channels, channels)
+        self.conv2 = conv(channels, channels)
 
     def forward(self, up, skip):
         x = self.conv0(activate(self.in_0(torch.cat([up, skip], dim=1))))
@@ -159,15 +162,14 @@ class Exit(nn.Module):
 
     def __init__(self, channels, outputs):
         super().__init__()
-        half = channels // 2
-        self.in_0 = StoredNorm(channels)
-        self.in_1 = StoredNorm(half)
-        self.in_2 = StoredNorm(half)
-        self.in_3 = StoredNorm(half)
-        self.conv0 = conv(channels, half)
-        self.conv1 = conv(half, half)
-        self.conv2 = conv(half, half)
-        self.conv3 = conv(half, outputs, size=1)
+        self.in_0 = StoredNorm(2 * channels)
+        self.in_1 = StoredNorm(channels)
+        self.in_2 = StoredNorm(channels)
+        self.in_3 = StoredNorm(channels)
+        self.conv0 = conv(2 * channels, channels)
+        self.conv1 = conv(channels, channels)
+        self.conv2 = conv(channels, channels)
+        self.conv3 = conv(channels, outputs, size=1)
 
     def forward(self, up, skip):
         x = self.conv0(activate(self.in_0(torch.cat([up, skip], dim=1))))
@@ -179,18 +181,17 @@ class Exit(nn.Module):
 class ResUNet(nn.Module):
     """Logits of (brain with CSF inside the skull, brain tissue)."""
 
-    def __init__(self, base=16, outputs=2, dropout=0.0):
+    def __init__(self, widths=WIDTHS["default"], outputs=2, dropout=0.0):
         super().__init__()
-        self.ins = Entry(base)
+        self.ins = Entry(widths[0])
         for level in range(4):
-            channels = base << level
-            self.add_module(f"ds_{level}", Down(channels))
-            self.add_module(f"en_{level + 1}", Encode(2 * channels, dropout))
+            self.add_module(f"ds_{level}", Down(widths[level], widths[level + 1]))
+            self.add_module(f"en_{level + 1}", Encode(widths[level + 1], dropout))
         for level in (3, 2, 1):
-            self.add_module(f"us_{level}", Up(base << (level + 1)))
-            self.add_module(f"de_{level}", Decode(base << (level + 1)))
-        self.us_0 = Up(2 * base)
-        self.out = Exit(2 * base, outputs)
+            self.add_module(f"us_{level}", Up(widths[level + 1], widths[level]))
+            self.add_module(f"de_{level}", Decode(widths[level]))
+        self.us_0 = Up(widths[1], widths[0])
+        self.out = Exit(widths[0], outputs)
 
     def forward(self, x):
         """x: (batch, 1, D, H, W); returns logits (batch, 2, D, H, W)."""
@@ -210,3 +211,9 @@ class ResUNet(nn.Module):
             if isinstance(module, StoredNorm):
                 module.mode = mode
                 module.clip = (ratio, shift)
+
+
+def widths_of(state):
+    """Channels of the five levels of a state dict."""
+    names = ["ins"] + [f"ds_{level}" for level in range(4)]
+    return tuple(len(state[f"{name}.conv0.weight"]) for name in names)

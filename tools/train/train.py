@@ -21,7 +21,7 @@ from torch.nn import functional
 import dataset
 import synthesis
 from export import load_weights
-from network import ResUNet
+from network import WIDTHS, ResUNet
 
 
 @dataclass
@@ -34,13 +34,19 @@ class Stage:
     norm: str
 
 
-STAGES = (
-    Stage("coarse", 64, (64, 64, 64), 700, (2e-3, 1e-3), "renorm"),
-    Stage("fine", 96, (64, 80, 80), 1200, (1e-3, 2e-4), "renorm"),
-    Stage("settle", 96, (96, 96, 96), 170, (2e-4, 1e-5), "frozen"),
-    Stage("fine again", 96, (64, 80, 80), 2400, (5e-4, 5e-5), "renorm"),
-    Stage("settle again", 96, (96, 96, 96), 120, (1e-4, 1e-5), "frozen"),
-)
+STAGES = {
+    "default": (
+        Stage("coarse", 64, (64, 64, 64), 700, (2e-3, 1e-3), "renorm"),
+        Stage("fine", 96, (64, 80, 80), 1200, (1e-3, 2e-4), "renorm"),
+        Stage("settle", 96, (96, 96, 96), 170, (2e-4, 1e-5), "frozen"),
+        Stage("fine again", 96, (64, 80, 80), 2400, (5e-4, 5e-5), "renorm"),
+        Stage("settle again", 96, (96, 96, 96), 120, (1e-4, 1e-5), "frozen"),
+    ),
+    "tiny": (
+        Stage("coarse", 64, (64, 64, 64), 1800, (2e-3, 1e-4), "renorm"),
+        Stage("settle", 64, (64, 64, 64), 100, (1e-4, 1e-5), "frozen"),
+    ),
+}
 WARM_UP = 100  # steps of rising learning rate
 PLAIN_BATCH = 200  # first steps with plain batch statistics
 KINDS = {"head-": 0.85, "infant_brain-": 0.10, "brainmask_shapes-": 0.05}
@@ -52,7 +58,7 @@ def scan_centre(volume):
     return dataset.centre_of(dataset.Scan(volume, np.ones(3), np.eye(4)))
 
 
-def generate(queue, stage_index, folder, seed):
+def generate(queue, stages, stage_index, folder, seed):
     """Worker: endless (stage, image, target, channels known) of the current stage."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
@@ -61,7 +67,7 @@ def generate(queue, stage_index, folder, seed):
     scans = [synthesis.MaskedScan(p, scan_centre) for p in sorted((folder / "scans").glob("*.npz"))]
     while True:
         index = stage_index.value
-        stage = STAGES[index]
+        stage = stages[index]
         if scans and rng.random() < REAL:
             image, target = synthesis.vary(scans[rng.integers(len(scans))], rng, stage.grid)
             known = (1, 0)
@@ -98,13 +104,13 @@ def loss_of(logits, targets, known):
     return (known * (entropy.mean(sums) + 1 - dice)).mean()
 
 
-def differentiate(model, queue, stage, total):
+def differentiate(model, queue, stage, norm, total):
     """Gradients of one fresh sample into the parameters' .grad; returns the loss."""
     if total < PLAIN_BATCH:
         model.set_norm("batch")
     else:
         ease = min(1, (total - PLAIN_BATCH) / 300)
-        model.set_norm(STAGES[stage].norm, 1 + 4 * ease, 8 * ease)
+        model.set_norm(norm, 1 + 4 * ease, 8 * ease)
     model.train()
     model.zero_grad(set_to_none=True)
     image, target, known = next_sample(queue, stage)
@@ -135,14 +141,13 @@ class Partner:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
         while True:
-            stage, total = self.orders.get()
-            loss = differentiate(model, queue, stage, total)
+            loss = differentiate(model, queue, *self.orders.get())
             for sink, parameter in zip(self.gradients, model.parameters()):
                 sink.copy_(parameter.grad)
             self.answers.put(loss)
 
-    def begin(self, stage, total):
-        self.orders.put((stage, total))
+    def begin(self, stage, norm, total):
+        self.orders.put((stage, norm, total))
 
     def finish(self, model):
         """Wait, then average both gradients into the model's; returns the partner's loss."""
@@ -192,11 +197,12 @@ class Monitor:
 class Run:
     """Everything that a checkpoint holds."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, network):
         self.path = folder / "checkpoint.pt"
+        self.stages = STAGES[network]
         layout = torch.channels_last_3d
-        self.model = ResUNet(dropout=0.05).to(memory_format=layout)
-        self.average = ResUNet().to(memory_format=layout)
+        self.model = ResUNet(WIDTHS[network], dropout=0.05).to(memory_format=layout)
+        self.average = ResUNet(WIDTHS[network]).to(memory_format=layout)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3)
         self.average.load_state_dict(self.model.state_dict())
@@ -212,8 +218,8 @@ class Run:
         """Begin at a stage with a trained network instead of at the start with a random one."""
         self.model.load_state_dict(weights)
         self.average.load_state_dict(weights)
-        self.stage = [s.name for s in STAGES].index(stage)
-        self.total = sum(s.steps for s in STAGES[:self.stage])
+        self.stage = [s.name for s in self.stages].index(stage)
+        self.total = sum(s.steps for s in self.stages[:self.stage])
 
     def save(self):
         partial = self.path.with_suffix(".tmp")
@@ -236,7 +242,7 @@ class Run:
 
     def set_rate(self):
         """Set and return the learning rate of the coming step."""
-        stage = STAGES[self.stage]
+        stage = self.stages[self.stage]
         first, last = stage.rate
         blend = 0.5 * (1 + math.cos(math.pi * self.step / stage.steps))
         rate = (last + (first - last) * blend) * min(1, (self.total + 1) / WARM_UP)
@@ -246,8 +252,9 @@ class Run:
 
     def learn(self, queue, partner):
         """One optimisation step over two samples; returns their mean loss."""
-        partner.begin(self.stage, self.total)
-        loss = differentiate(self.model, queue, self.stage, self.total)
+        norm = self.stages[self.stage].norm
+        partner.begin(self.stage, norm, self.total)
+        loss = differentiate(self.model, queue, self.stage, norm, self.total)
         loss = (loss + partner.finish(self.model)) / 2
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
@@ -261,24 +268,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--run", type=Path, required=True, help="folder for all state")
+    parser.add_argument("--network", choices=list(STAGES), default="default")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--start", type=Path, help="weights of a new run; see export.py")
-    parser.add_argument("--start-stage", default="fine again", choices=[s.name for s in STAGES])
+    parser.add_argument("--start-stage", default="fine again")
     parser.add_argument("--monitor-minutes", type=float, default=12)
     parser.add_argument("--save-minutes", type=float, default=4)
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    run = Run(options.run)
+    run = Run(options.run, options.network)
     if options.start and not run.path.exists():
         run.start_from(load_weights(options.start).state_dict(), options.start_stage)
 
     context = multiprocessing.get_context("fork")
-    queue, stage_index = context.Queue(6), context.Value("i", min(run.stage, len(STAGES) - 1))
+    queue, stage_index = context.Queue(6), context.Value("i", min(run.stage, len(run.stages) - 1))
     seed = [options.seed, run.total]
     context.Process(
-        target=generate, args=(queue, stage_index, options.run, seed), daemon=True).start()
+        target=generate, args=(queue, run.stages, stage_index, options.run, seed),
+        daemon=True).start()
     partner = Partner(context, run.model, queue, options.seed + 1)
 
     log = open(options.run / "train.log", "a", buffering=1)
@@ -292,12 +301,12 @@ def main():
     monitor = Monitor(options.data)
     saved = watched = noted = time.monotonic()
     losses = []
-    while run.stage < len(STAGES) and not stopping:
-        stage = STAGES[run.stage]
+    while run.stage < len(run.stages) and not stopping:
+        stage = run.stages[run.stage]
         if run.step >= stage.steps:
             note(f"monitor end-of-{stage.name} {monitor(run.average, stage.grid)}")
             run.stage, run.step = run.stage + 1, 0
-            stage_index.value = min(run.stage, len(STAGES) - 1)
+            stage_index.value = min(run.stage, len(run.stages) - 1)
             run.save()
             continue
         rate = run.set_rate()
