@@ -61,18 +61,17 @@ pub fn image(channels: usize, grid: usize) -> Vec<f32> {
     image
 }
 
-/// A `resunet` of any width, number of inputs and number of outputs.
+/// A `resunet` whose channels double from level to level.
 pub fn resunet(base: usize, inputs: usize, outputs: usize) -> StateDict {
-    let mut state = encoder(base, inputs);
+    resunet_of(doubling(base), inputs, outputs)
+}
+
+/// A `resunet` of any widths, number of inputs and number of outputs.
+pub fn resunet_of(widths: [usize; 5], inputs: usize, outputs: usize) -> StateDict {
+    let mut state = encoder(widths, inputs);
     for level in (0..4).rev() {
-        let channels = base << level;
-        conv(
-            &mut state,
-            &format!("us_{level}.conv0"),
-            channels,
-            2 * channels,
-            1,
-        );
+        let [channels, below] = [widths[level], widths[level + 1]];
+        conv(&mut state, &format!("us_{level}.conv0"), channels, below, 1);
         let name = if level == 0 {
             "out".into()
         } else {
@@ -89,14 +88,14 @@ pub fn resunet(base: usize, inputs: usize, outputs: usize) -> StateDict {
             );
         }
     }
-    norm(&mut state, "out.in_3", base);
-    conv(&mut state, "out.conv3", outputs, base, 1);
+    norm(&mut state, "out.in_3", widths[0]);
+    conv(&mut state, "out.conv3", outputs, widths[0], 1);
     state
 }
 
 /// An `fcn` of any width, with one input and one output.
 pub fn fcn(base: usize) -> StateDict {
-    let mut state = encoder(base, 1);
+    let mut state = encoder(doubling(base), 1);
     for level in 0..5 {
         conv(
             &mut state,
@@ -132,15 +131,20 @@ pub fn meshnet(hidden: usize, channels: usize) -> StateDict {
     state
 }
 
-fn encoder(base: usize, inputs: usize) -> StateDict {
+fn doubling(base: usize) -> [usize; 5] {
+    std::array::from_fn(|level| base << level)
+}
+
+fn encoder(widths: [usize; 5], inputs: usize) -> StateDict {
     let mut state = StateDict::new();
+    let base = widths[0];
     conv(&mut state, "ins.conv0", base, inputs, 3);
     for index in 0..2 {
         norm(&mut state, &format!("ins.in_{index}"), base);
         conv(&mut state, &format!("ins.conv{}", index + 1), base, base, 3);
     }
     for level in 1..5 {
-        let (below, channels) = (base << (level - 1), base << level);
+        let (below, channels) = (widths[level - 1], widths[level]);
         conv(
             &mut state,
             &format!("ds_{}.conv0", level - 1),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use endocast_weights::{GraphError, Op};
 
+use super::shape;
 use crate::error::Error;
 use crate::network::Network;
 use crate::state::StateDict;
@@ -42,6 +43,12 @@ impl<'a> Builder<'a> {
     /// Channels of the node number `index`.
     pub fn channels(&self, index: usize) -> usize {
         self.network.node(index).channels
+    }
+
+    /// Output channels of the convolution `name` in the checkpoint; 1 if it is not there, which
+    /// [`conv`](Self::conv) will note.
+    pub fn outputs(&self, name: &str) -> usize {
+        shape(self.state, &format!("{name}.weight"))[0].max(1)
     }
 
     /// Whether the checkpoint has a tensor `name`.

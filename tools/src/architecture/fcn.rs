@@ -20,22 +20,21 @@ pub fn recognise(state: &StateDict) -> bool {
 /// # Errors
 /// Tensors are missing, left over or of the wrong shape.
 pub fn build(state: &StateDict) -> Result<Network, Error> {
-    let [base, inputs] = shape(state, "ins.conv0.weight");
-    let [reduced, _] = shape(state, "us_4.conv0.weight");
-    let [outputs, _] = shape(state, "conv_0.weight");
+    let [_, inputs] = shape(state, "ins.conv0.weight");
     let mut builder = Builder::new(state, inputs)?;
-    let levels = encoder(&mut builder, base, Residual::No)?;
+    let levels = encoder(&mut builder, Residual::No)?;
     let mut branches = Vec::new();
     for level in (0..5).rev() {
         let name = format!("us_{level}");
-        let x = builder.conv(&format!("{name}.conv0"), levels[level], reduced, 1, 1)?;
+        let conv = format!("{name}.conv0");
+        let x = builder.conv(&conv, levels[level], builder.outputs(&conv), 1, 1)?;
         branches.push(match level {
             0 => x,
             _ => builder.upsample(&format!("{name}.up"), x, 1 << level)?,
         });
     }
     let x = builder.concat("cat", &branches)?;
-    let x = builder.conv("conv_0", x, outputs, 1, 1)?;
+    let x = builder.conv("conv_0", x, builder.outputs("conv_0"), 1, 1)?;
     builder.sigmoid("out", x)?;
     builder.finish("fcn")
 }

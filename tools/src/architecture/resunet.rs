@@ -21,10 +21,9 @@ pub fn recognise(state: &StateDict) -> bool {
 /// # Errors
 /// Tensors are missing, left over or of the wrong shape.
 pub fn build(state: &StateDict) -> Result<Network, Error> {
-    let [base, inputs] = shape(state, "ins.conv0.weight");
-    let [outputs, _] = shape(state, "out.conv3.weight");
+    let [_, inputs] = shape(state, "ins.conv0.weight");
     let mut builder = Builder::new(state, inputs)?;
-    let levels = encoder(&mut builder, base, Residual::Yes)?;
+    let levels = encoder(&mut builder, Residual::Yes)?;
     let mut x = levels[4];
     for level in (0..4).rev() {
         let upsampled = up(&mut builder, level, x)?;
@@ -37,29 +36,29 @@ pub fn build(state: &StateDict) -> Result<Network, Error> {
         x = decode(&mut builder, &name, level, joined)?;
     }
     let x = builder.norm_act("out.in_3", "out.act_3", x)?;
+    let outputs = builder.outputs("out.conv3");
     let x = builder.conv("out.conv3", x, outputs, 1, 1)?;
     builder.sigmoid("out", x)?;
     builder.finish("resunet")
 }
 
-/// Twice the grid, then a convolution of kernel 1 to half the channels.
+/// Twice the grid, then a convolution of kernel 1.
 fn up(builder: &mut Builder, index: usize, input: usize) -> Result<usize, GraphError> {
     let name = format!("us_{index}");
-    let channels = builder.channels(input) / 2;
+    let conv = format!("{name}.conv0");
     let x = builder.upsample(&format!("{name}.up"), input, 2)?;
-    builder.conv(&format!("{name}.conv0"), x, channels, 1, 1)
+    builder.conv(&conv, x, builder.outputs(&conv), 1, 1)
 }
 
-/// norm, act, conv to half the channels, twice norm, act, conv; plus the result of the first
-/// convolution.
+/// Thrice norm, act, conv; plus the result of the first convolution.
 fn decode(
     builder: &mut Builder,
     name: &str,
     level: usize,
     input: usize,
 ) -> Result<usize, GraphError> {
-    let channels = builder.channels(input) / 2;
     let part = |part: &str| format!("{name}.{part}");
+    let channels = builder.outputs(&part("conv0"));
     let x = builder.norm_act(&part("in_0"), &part("act_0"), input)?;
     let first = builder.conv(&part("conv0"), x, channels, 3, 1)?;
     let x = builder.norm_act(&part("in_1"), &part("act_1"), first)?;
@@ -69,4 +68,22 @@ fn decode(
     // The name of the last level's block is that of the network's output.
     let sum = if level == 0 { part("sum") } else { name.into() };
     builder.add(&sum, x, first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic;
+
+    #[test]
+    fn widths_are_those_of_the_checkpoint() {
+        let widths = [3, 5, 6, 6, 7];
+        let network = build(&synthetic::resunet_of(widths, 1, 2)).unwrap();
+        let channels = |name: &str| network.node(network.graph.find(name).unwrap()).channels;
+        let levels = ["ins", "en_1", "en_2", "en_3", "en_4"];
+        assert_eq!(levels.map(channels), widths);
+        let decoders = ["out.sum", "de_1", "de_2", "de_3"];
+        assert_eq!(decoders.map(channels), widths[..4]);
+        assert_eq!(channels("out"), 2);
+    }
 }
