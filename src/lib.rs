@@ -6,6 +6,8 @@ pub mod exec;
 pub mod extract;
 pub mod metrics;
 pub mod output;
+#[cfg(feature = "cli")]
+pub mod picture;
 pub mod plan;
 pub mod post;
 pub mod pre;
