@@ -18,10 +18,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let model = arguments.model.open()?;
     let graph = model.graph();
-    let convolutions = graph
-        .nodes()
-        .iter()
-        .filter(|node| matches!(node.op, Op::Conv { .. }));
+    let nodes = graph.nodes().iter();
+    let convolutions = nodes.filter(|node| matches!(node.op, Op::Conv { .. }));
+    let int8 = (0..graph.nodes().len()).filter(|&node| graph.quantisation(node).is_some());
     println!("name           {}", model.name());
     for key in [
         "format_version",
@@ -35,9 +34,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     println!("preprocessing  {}", model.preprocessing());
     println!("file           {} bytes", model.file_len());
     println!(
-        "layers         {}, {} of them convolutions",
+        "layers         {}, {} of them convolutions, {} of these int8",
         graph.nodes().len(),
-        convolutions.count()
+        convolutions.count(),
+        int8.count()
     );
     println!("parameters     {}", parameters(&model));
     model
@@ -50,11 +50,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Numbers other than zero.
 fn parameters(model: &endocast::weights::Model) -> usize {
-    let nodes = model.graph().nodes().iter().enumerate();
-    nodes
-        .flat_map(|(index, node)| roles(&node.op).iter().map(move |&role| (index, role)))
-        .filter_map(|(index, role)| model.tensor(index, role))
-        .map(|values| values.iter().filter(|value| **value != 0.0).count())
-        .sum()
+    let graph = model.graph();
+    let count = |node: usize| {
+        let singles = roles(graph, node).iter().filter_map(|&role| {
+            let values = model.tensor(node, role)?;
+            Some(values.iter().filter(|value| **value != 0.0).count())
+        });
+        let int8 = model.int8_weights(node).unwrap_or_default().iter();
+        singles.sum::<usize>() + int8.filter(|weight| **weight != 0).count()
+    };
+    (0..graph.nodes().len()).map(count).sum()
 }

@@ -106,6 +106,7 @@ impl Fuser<'_> {
                 let coefficients = Coefficients::Normalised(self.fused.normalisations.len() - 1);
                 self.pointwise(index, coefficients)?;
             }
+            Op::Quantize(_) => return Err(self.unsupported(index, "is quantised")),
             Op::LeakyRelu { .. } | Op::Gelu | Op::Add => {
                 self.pointwise(index, Coefficients::Identity)?;
             }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use endocast_weights::pack::ConvLayout;
 use endocast_weights::{Error, Graph, GraphError, Model, ModelWriter, Node, Op, Role, roles};
 
-/// A graph with its tensors: weights `[out, in, dz, dy, dx]`, one number per channel for the other roles.
+/// A graph with its tensors: weights `[out, in, dz, dy, dx]` (whole numbers for int8 convolutions), one
+/// number per channel for the other roles.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {
     /// The network's nodes.
@@ -26,7 +27,7 @@ impl Network {
         tensors: Vec<Vec<f64>>,
     ) -> Result<usize, GraphError> {
         let index = self.graph.push(name, op, inputs)?;
-        for (&role, tensor) in roles(&op).iter().zip(tensors) {
+        for (&role, tensor) in roles(&self.graph, index).iter().zip(tensors) {
             self.tensors.insert((index, role), tensor);
         }
         Ok(index)
@@ -44,7 +45,7 @@ impl Network {
 
     /// All tensors of the node number `index`, in the order of [`roles`].
     pub fn tensors(&self, index: usize) -> Vec<Vec<f64>> {
-        let roles = roles(&self.node(index).op).iter();
+        let roles = roles(&self.graph, index).iter();
         roles
             .map(|&role| self.tensor(index, role).to_vec())
             .collect()
@@ -70,14 +71,17 @@ impl Network {
         let graph = model.graph().clone();
         let mut tensors = HashMap::new();
         for (index, node) in graph.nodes().iter().enumerate() {
-            for &role in roles(&node.op) {
-                let packed = model.tensor(index, role);
-                let packed = packed.as_deref().unwrap_or_default();
-                let logical = match ConvLayout::of(&graph, index) {
-                    Some(layout) if role == Role::Weight => layout.unpack(packed),
-                    _ => packed[..node.channels].to_vec(),
+            for &role in roles(&graph, index) {
+                let layout = ConvLayout::of(&graph, index).filter(|_| role == Role::Weight);
+                let values = model.tensor(index, role);
+                let logical = match (layout, values, model.int8_weights(index)) {
+                    (Some(layout), Some(packed), _) => widened(&layout.unpack(&packed)),
+                    (Some(layout), None, Some(packed)) => widened(&layout.unpack(packed)),
+                    (_, values, _) => {
+                        widened(&values.as_deref().unwrap_or_default()[..node.channels])
+                    }
                 };
-                tensors.insert((index, role), logical.into_iter().map(f64::from).collect());
+                tensors.insert((index, role), logical);
             }
         }
         Network { graph, tensors }
@@ -86,18 +90,25 @@ impl Network {
     /// Hands all tensors to `writer`, which must have been made for this network's graph.
     ///
     /// # Errors
-    /// A tensor has the wrong length or a value that is not finite in single precision.
+    /// A tensor has the wrong length, a value that is not finite in single precision, or 8-bit weights
+    /// that break the format's rules.
     pub fn write(&self, writer: &mut ModelWriter) -> Result<(), Error> {
-        for (index, node) in self.graph.nodes().iter().enumerate() {
-            for &role in roles(&node.op) {
-                let values: Vec<f32> = self
-                    .tensor(index, role)
-                    .iter()
-                    .map(|&value| value as f32)
-                    .collect();
-                writer.tensor(index, role, &values)?;
+        for index in 0..self.graph.nodes().len() {
+            for &role in roles(&self.graph, index) {
+                let values = self.tensor(index, role).iter();
+                if role == Role::Weight && self.graph.quantisation(index).is_some() {
+                    let values: Vec<i8> = values.map(|&value| value as i8).collect();
+                    writer.int8_weights(index, &values)?;
+                } else {
+                    let values: Vec<f32> = values.map(|&value| value as f32).collect();
+                    writer.tensor(index, role, &values)?;
+                }
             }
         }
         Ok(())
     }
+}
+
+fn widened<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|&value| value.into()).collect()
 }

@@ -1,7 +1,12 @@
 //! Evaluates a network in double precision, one plain loop per operation. Slow; the measure for
 //! everything fast.
+//!
+//! A network with quantised values is evaluated as its model file defines it: with 8-bit integers where
+//! the graph says so, exact sums of their products, and every other operation rounded to single
+//! precision. What the engine must return is then known bit for bit, except that convolutions that are
+//! not quantised, norms, GELU, sigmoid and softmax are rounded only at their ends.
 
-use endocast_weights::{Op, Role};
+use endocast_weights::{Op, Quantisation, Role};
 
 use crate::network::Network;
 
@@ -61,6 +66,13 @@ impl Volume {
     }
 }
 
+/// What is done to the result of each elementary operation.
+type Rounding = fn(f64) -> f64;
+
+fn single(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+
 /// The results of all nodes of `network` for `image`, in the order of the nodes.
 ///
 /// # Panics
@@ -68,6 +80,8 @@ impl Volume {
 /// concatenated differ in their grids.
 pub fn run(network: &Network, image: &Volume) -> Vec<Volume> {
     let mut results: Vec<Volume> = Vec::new();
+    let quantised = network.graph.is_quantised();
+    let round: Rounding = if quantised { single } else { |value| value };
     for (index, node) in network.graph.nodes().iter().enumerate() {
         let inputs: Vec<&Volume> = node.inputs.iter().map(|&input| &results[input]).collect();
         let tensor = |role| network.tensor(index, role);
@@ -84,11 +98,27 @@ pub fn run(network: &Network, image: &Volume) -> Vec<Volume> {
             } => {
                 let (weight, bias) = (tensor(Role::Weight), tensor(Role::Bias));
                 assert_eq!(weight.len(), out * inputs[0].channels * kernel.pow(3));
-                conv(inputs[0], weight, bias, kernel, stride, dilation)
+                let window = Window {
+                    kernel,
+                    stride,
+                    dilation,
+                };
+                match network.graph.quantisation(index) {
+                    None => conv(inputs[0], weight, bias, window).map(round),
+                    Some(Quantisation { zero, .. }) => {
+                        let steps = inputs[0].map(|q| q - f64::from(zero));
+                        let scale = tensor(Role::Scale);
+                        conv(&steps, weight, &vec![0.0; out], window)
+                            .map_channels(|c, sum| round(round(round(sum) * scale[c]) + bias[c]))
+                    }
+                }
+            }
+            Op::Quantize(quantisation) => {
+                inputs[0].map(|x| f64::from(quantisation.quantise(x as f32)))
             }
             Op::Affine => {
                 let (scale, shift) = (tensor(Role::Scale), tensor(Role::Shift));
-                inputs[0].map_channels(|c, x| scale[c] * x + shift[c])
+                inputs[0].map_channels(|c, x| round(round(scale[c] * x) + shift[c]))
             }
             Op::InstanceNorm { epsilon } => {
                 let (scale, shift) = (tensor(Role::Scale), tensor(Role::Shift));
@@ -97,21 +127,23 @@ pub fn run(network: &Network, image: &Volume) -> Vec<Volume> {
                     .collect();
                 inputs[0].map_channels(|c, x| {
                     let (mean, variance) = moments[c];
-                    scale[c] * (x - mean) / (variance + f64::from(epsilon)).sqrt() + shift[c]
+                    round(scale[c] * (x - mean) / (variance + f64::from(epsilon)).sqrt() + shift[c])
                 })
             }
-            Op::LeakyRelu { slope } => inputs[0].map(|x| x.max(f64::from(slope) * x)),
-            Op::Gelu => inputs[0].map(|x| x / 2.0 * (1.0 + erf(x / std::f64::consts::SQRT_2))),
-            Op::Sigmoid => inputs[0].map(|x| 1.0 / (1.0 + (-x).exp())),
-            Op::Softmax => softmax(inputs[0]),
-            Op::Upsample { factor } => upsample(inputs[0], factor),
+            Op::LeakyRelu { slope } => inputs[0].map(|x| x.max(round(f64::from(slope) * x))),
+            Op::Gelu => {
+                inputs[0].map(|x| round(x / 2.0 * (1.0 + erf(x / std::f64::consts::SQRT_2))))
+            }
+            Op::Sigmoid => inputs[0].map(|x| round(1.0 / (1.0 + (-x).exp()))),
+            Op::Softmax => softmax(inputs[0]).map(round),
+            Op::Upsample { factor } => upsample(inputs[0], factor, round),
             Op::Add => {
                 assert_eq!(inputs[0].grid, inputs[1].grid, "grids of '{}'", node.name);
                 let mut sum = inputs[0].clone();
                 sum.data
                     .iter_mut()
                     .zip(&inputs[1].data)
-                    .for_each(|(a, b)| *a += b);
+                    .for_each(|(a, b)| *a = round(*a + b));
                 sum
             }
             Op::Concat => {
@@ -132,15 +164,21 @@ pub fn run(network: &Network, image: &Volume) -> Vec<Volume> {
     results
 }
 
-/// Zero-padded cross-correlation; `weight` is `[out, in, dz, dy, dx]`.
-fn conv(
-    input: &Volume,
-    weight: &[f64],
-    bias: &[f64],
+/// Which voxels a convolution looks at.
+#[derive(Clone, Copy)]
+struct Window {
     kernel: usize,
     stride: usize,
     dilation: usize,
-) -> Volume {
+}
+
+/// Zero-padded cross-correlation; `weight` is `[out, in, dz, dy, dx]`.
+fn conv(input: &Volume, weight: &[f64], bias: &[f64], window: Window) -> Volume {
+    let Window {
+        kernel,
+        stride,
+        dilation,
+    } = window;
     let mut output = Volume::zeros(bias.len(), input.grid.map(|edge| edge.div_ceil(stride)));
     let [depth, height, width] = output.grid;
     let padding = dilation * (kernel / 2);
@@ -220,39 +258,32 @@ fn softmax(input: &Volume) -> Volume {
     output
 }
 
-/// Trilinear interpolation, corners aligned.
-fn upsample(input: &Volume, factor: usize) -> Volume {
+/// Trilinear interpolation, corners aligned: along z, then y, then x.
+fn upsample(input: &Volume, factor: usize, round: Rounding) -> Volume {
     let mut output = Volume::zeros(input.channels, input.grid.map(|edge| edge * factor));
     let [_, height, width] = output.grid;
     // For an output index: the two input indices beside it, and the weight of the second.
     let neighbours = |index: usize, axis: usize| {
         let last = input.grid[axis] - 1;
-        let at = index as f64 * last as f64 / (output.grid[axis].max(2) - 1) as f64;
-        let below = (at as usize).min(last);
-        [
-            (below, 1.0 - (at - below as f64)),
-            ((below + 1).min(last), at - below as f64),
-        ]
+        let (at, steps) = (index * last, (output.grid[axis] - 1).max(1));
+        let below = at / steps;
+        let fraction = (at % steps) as f64 / steps as f64;
+        (below, (below + 1).min(last), round(fraction))
     };
+    let between =
+        |low: f64, high: f64, fraction: f64| round(low + round(fraction * round(high - low)));
     let mut voxels = Vec::with_capacity(output.data.len());
     for channel in 0..input.channels {
         let values = input.channel(channel);
         for index in 0..output.voxels() {
-            let [z, y, x] = [
-                index / (height * width),
-                index / width % height,
-                index % width,
-            ];
-            let mut sum = 0.0;
-            for (z, weight_z) in neighbours(z, 0) {
-                for (y, weight_y) in neighbours(y, 1) {
-                    for (x, weight_x) in neighbours(x, 2) {
-                        let value = values[(z * input.grid[1] + y) * input.grid[2] + x];
-                        sum += weight_z * weight_y * weight_x * value;
-                    }
-                }
-            }
-            voxels.push(sum);
+            let (z0, z1, fraction_z) = neighbours(index / (height * width), 0);
+            let (y0, y1, fraction_y) = neighbours(index / width % height, 1);
+            let (x0, x1, fraction_x) = neighbours(index % width, 2);
+            let at =
+                |z: usize, y: usize, x: usize| values[(z * input.grid[1] + y) * input.grid[2] + x];
+            let along_z = |y: usize, x: usize| between(at(z0, y, x), at(z1, y, x), fraction_z);
+            let along_y = |x: usize| between(along_z(y0, x), along_z(y1, x), fraction_y);
+            voxels.push(between(along_y(x0), along_y(x1), fraction_x));
         }
     }
     output.data = voxels;
@@ -298,7 +329,12 @@ mod tests {
             let weight: Vec<f64> = (0..3 * 2 * kernel * kernel * kernel)
                 .map(|i| (i * 7 % 11) as f64 - 5.0)
                 .collect();
-            let output = conv(&input, &weight, &[1.0, 2.0, 3.0], kernel, stride, dilation);
+            let window = Window {
+                kernel,
+                stride,
+                dilation,
+            };
+            let output = conv(&input, &weight, &[1.0, 2.0, 3.0], window);
             let at = |c: usize, position: [isize; 3]| {
                 let mut index = c as isize;
                 for (p, edge) in position.into_iter().zip(input.grid) {
@@ -344,7 +380,7 @@ mod tests {
     #[test]
     fn upsampling_keeps_corners_and_constants() {
         let input = ramp(1, [1, 2, 3]);
-        let output = upsample(&input, 2);
+        let output = upsample(&input, 2, |x| x);
         assert_eq!(output.grid, [2, 4, 6]);
         let [first, last] = [input.data[0], input.data[5]];
         assert_eq!([output.data[0], output.data[47]], [first, last]);
@@ -352,7 +388,7 @@ mod tests {
         let mut constant = Volume::zeros(1, [3, 3, 3]);
         constant.data.fill(0.7);
         assert!(
-            upsample(&constant, 4)
+            upsample(&constant, 4, |x| x)
                 .data
                 .iter()
                 .all(|v| (v - 0.7).abs() < 1e-15)
@@ -381,6 +417,47 @@ mod tests {
         for voxel in 0..4 {
             let sum: f64 = (0..3).map(|c| output.channel(c)[voxel]).sum();
             assert!((sum - 1.0).abs() < 1e-15);
+        }
+    }
+
+    /// Two channels of which the second is quantised far off: padding must stand for zero.
+    #[test]
+    fn int8_convolutions_add_integers_and_pad_with_the_zero_point() {
+        let mut network = Network::default();
+        let quantisation = Quantisation {
+            scale: 0.25,
+            zero: 200,
+        };
+        let conv = Op::Conv {
+            out: 1,
+            kernel: 3,
+            stride: 1,
+            dilation: 1,
+        };
+        let weight: Vec<f64> = (0..27).map(|i| f64::from(i) - 9.0).collect();
+        network
+            .push("image", Op::Input { channels: 1 }, &[], vec![])
+            .unwrap();
+        network
+            .push("q", Op::Quantize(quantisation), &[0], vec![])
+            .unwrap();
+        let [scale, bias] = [0.1_f32, 0.7];
+        let tensors = vec![weight.clone(), vec![scale.into()], vec![bias.into()]];
+        network.push("conv", conv, &[1], tensors).unwrap();
+        let image = ramp(1, [3, 4, 5]);
+        let results = run(&network, &image);
+        // The ramp's values are whole and within -6..=10: multiples of the scale, none clamped.
+        let expected = image.map(|x| x / 0.25 + 200.0);
+        assert_eq!(results[1], expected.map(|q| q.min(255.0)));
+        let window = Window {
+            kernel: 3,
+            stride: 1,
+            dilation: 1,
+        };
+        let steps = results[1].map(|q| q - 200.0);
+        let sums = super::conv(&steps, &weight, &[0.0], window);
+        for (found, sum) in results[2].data.iter().zip(&sums.data) {
+            assert_eq!(*found, f64::from(*sum as f32 * scale + bias));
         }
     }
 }

@@ -38,6 +38,9 @@ pub enum Error {
         found: String,
         supported: &'static str,
     },
+    /// The graph uses a feature that the metadata does not announce.
+    #[error("the graph uses '{0}', which the metadata does not require")]
+    Unannounced(&'static str),
     /// The file needs a feature that this reader lacks.
     #[error("the model requires '{0}', which this version does not know")]
     Requires(String),
@@ -95,6 +98,12 @@ pub enum Error {
     /// A bias, scale or shift is infinite or not a number.
     #[error("tensor '{0}' holds a value that is not finite")]
     NotFinite(String),
+    /// A scale of an int8 convolution is not above zero.
+    #[error("tensor '{0}' holds a value that is not positive")]
+    NotPositive(String),
+    /// 8-bit weights break a rule of the format.
+    #[error("tensor '{tensor}': {cause}")]
+    Int8 { tensor: String, cause: &'static str },
     /// The data section does not match its digest.
     #[error("the data section's SHA-256 is {found} instead of {expected}: the file is damaged")]
     PayloadDigest { found: String, expected: String },

@@ -10,6 +10,7 @@
 //! add        ins        ins.conv2 ins.conv0
 //! upsample   us_0.up    de_1       factor=2
 //! concat     out.cat    us_0 ins
+//! quantize   out.q      out.cat    scale=2.5e-2 zero=3
 //! sigmoid    prob       out.conv3
 //! ```
 //!
@@ -24,6 +25,11 @@ use std::fmt;
 pub const MAX_NODES: usize = 4096;
 /// Most channels a node may have.
 pub const MAX_CHANNELS: usize = 4096;
+/// Most factors behind one output of an int8 convolution: their products with 8-bit values always fit
+/// into a 32-bit sum.
+pub const MAX_INT8_FACTORS: usize = 1 << 16;
+/// Range of the scale of a `quantize` node: it and its reciprocal are normal numbers.
+const SCALES: std::ops::RangeInclusive<f32> = 1e-30..=1e30;
 
 /// One operation. Every operation works on volumes of shape `[channels, depth, height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +40,8 @@ pub enum Op {
         channels: usize,
     },
     /// Zero-padded convolution with tensors `<name>.weight` and `<name>.bias`; the padding keeps the
-    /// grid (divided by `stride`).
+    /// grid (divided by `stride`). If its input is a `quantize` node, its weights are 8-bit integers
+    /// with a factor `<name>.scale` per output channel.
     Conv {
         /// Output channels.
         out: usize,
@@ -73,6 +80,26 @@ pub enum Op {
     Add,
     /// Channels of all inputs, in order.
     Concat,
+    /// To 8-bit integers, for the convolutions that read it and nothing else.
+    Quantize(Quantisation),
+}
+
+/// Which real numbers 8-bit integers stand for: `x = scale * (q - zero)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantisation {
+    /// Distance between neighbouring numbers.
+    pub scale: f32,
+    /// The integer that stands for 0.
+    pub zero: u8,
+}
+
+impl Quantisation {
+    /// The integer that stands for the number nearest to `x`:
+    /// `clamp(round(x * (1 / scale)) + zero, 0, 255)`, halves to even, in single precision.
+    pub fn quantise(&self, x: f32) -> u8 {
+        let steps = (x * (1.0 / self.scale)).round_ties_even();
+        (steps + f32::from(self.zero)).clamp(0.0, 255.0) as u8
+    }
 }
 
 impl Op {
@@ -90,6 +117,7 @@ impl Op {
             Op::Upsample { .. } => "upsample",
             Op::Add => "add",
             Op::Concat => "concat",
+            Op::Quantize(_) => "quantize",
         }
     }
 
@@ -164,7 +192,7 @@ impl Graph {
     /// first input.
     ///
     /// Looks back through operations that treat every channel alone (affine, instance norm, leaky
-    /// ReLU, GELU) and takes concatenations apart; `[0]` if `node` reads only the image.
+    /// ReLU, GELU, quantize) and takes concatenations apart; `[0]` if `node` reads only the image.
     ///
     /// # Panics
     /// If there is no such node.
@@ -179,14 +207,31 @@ impl Graph {
         while let Some(index) = pending.pop() {
             let node = &self.nodes[index];
             match node.op {
-                Op::Affine | Op::InstanceNorm { .. } | Op::LeakyRelu { .. } | Op::Gelu => {
-                    pending.push(node.inputs[0]);
-                }
+                Op::Affine
+                | Op::InstanceNorm { .. }
+                | Op::LeakyRelu { .. }
+                | Op::Gelu
+                | Op::Quantize(_) => pending.push(node.inputs[0]),
                 Op::Concat => pending.extend(node.inputs.iter().rev()),
                 _ => sources.push(index),
             }
         }
         sources
+    }
+
+    /// How the input of the int8 convolution `node` is quantised; `None` if `node` is anything else.
+    pub fn quantisation(&self, node: usize) -> Option<Quantisation> {
+        let found = self.nodes.get(node)?;
+        match (found.op, self.nodes[*found.inputs.first()?].op) {
+            (Op::Conv { .. }, Op::Quantize(quantisation)) => Some(quantisation),
+            _ => None,
+        }
+    }
+
+    /// Whether any value is quantised.
+    pub fn is_quantised(&self) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|node| matches!(node.op, Op::Quantize(_)))
     }
 
     /// Appends a node and returns its index.
@@ -226,6 +271,18 @@ impl Graph {
             .iter()
             .map(|&input| self.nodes[input].channels)
             .collect();
+        if let Some(&input) = inputs
+            .iter()
+            .find(|&&input| matches!(self.nodes[input].op, Op::Quantize(_)))
+        {
+            let Op::Conv { kernel, .. } = op else {
+                let quantised = &self.nodes[input].name;
+                return fail(format!("'{name}': only convolutions read '{quantised}'"));
+            };
+            if widths[0].saturating_mul(kernel.pow(3)) > MAX_INT8_FACTORS {
+                return fail(format!("'{name}': too many channels for 32-bit sums"));
+            }
+        }
         match output_channels(op, &widths) {
             Ok(channels) => {
                 self.nodes.push(Node {
@@ -274,13 +331,15 @@ impl Graph {
                 .map_err(|error| fail(error.cause))?;
             index_of.insert(name.into(), index);
         }
-        if graph.nodes.is_empty() {
-            return Err(GraphError {
-                line: 1,
-                cause: "the graph is empty".into(),
-            });
-        }
-        Ok(graph)
+        let cause = match graph.output().map(|node| node.op) {
+            None => "the graph is empty",
+            Some(Op::Quantize(_)) => "the output is quantised",
+            Some(_) => return Ok(graph),
+        };
+        Err(GraphError {
+            line: graph.nodes.len().max(1),
+            cause: cause.into(),
+        })
     }
 }
 
@@ -307,6 +366,9 @@ impl fmt::Display for Graph {
                 Op::InstanceNorm { epsilon } => write!(f, " epsilon={epsilon:e}")?,
                 Op::LeakyRelu { slope } => write!(f, " slope={slope}")?,
                 Op::Upsample { factor } => write!(f, " factor={factor}")?,
+                Op::Quantize(Quantisation { scale, zero }) => {
+                    write!(f, " scale={scale:e} zero={zero}")?;
+                }
                 _ => {}
             }
             writeln!(f)?;
@@ -368,6 +430,12 @@ fn parse_op(keyword: &str, keys: &[(&str, &str)]) -> Result<Op, String> {
         },
         "add" => Op::Add,
         "concat" => Op::Concat,
+        "quantize" => Op::Quantize(Quantisation {
+            scale: real(text("scale")?)?,
+            zero: text("zero")?
+                .parse()
+                .map_err(|_| "zero= is not a whole number from 0 to 255".to_string())?,
+        }),
         _ => return Err(format!("unknown operation '{}'", keyword.escape_default())),
     };
     if taken != keys.len() {
@@ -406,6 +474,7 @@ fn output_channels(op: Op, inputs: &[usize]) -> Result<usize, String> {
         Op::InstanceNorm { epsilon } => epsilon > 0.0,
         Op::LeakyRelu { slope } => (0.0..=1.0).contains(&slope),
         Op::Upsample { factor } => (2..=64).contains(&factor),
+        Op::Quantize(Quantisation { scale, .. }) => SCALES.contains(&scale),
         _ => true,
     };
     if !in_range {
@@ -466,6 +535,69 @@ sigmoid p d
     }
 
     #[test]
+    fn convolutions_know_how_their_input_is_quantised() {
+        let text = "\
+input image channels=1
+quantize q image scale=4e-3 zero=7
+conv a q out=16 kernel=3 stride=1 dilation=1
+conv b a out=16 kernel=3 stride=1 dilation=1
+concat c a b
+leaky_relu l c slope=0.01
+quantize d l scale=1.5e-2 zero=0
+conv e d out=2 kernel=1 stride=1 dilation=1
+";
+        let graph = Graph::parse(text).unwrap();
+        assert_eq!(graph.to_string(), text);
+        let (scale, zero) = (4e-3, 7);
+        assert_eq!(graph.quantisation(2), Some(Quantisation { scale, zero }));
+        assert_eq!(
+            [0, 1, 3, 99].map(|node| graph.quantisation(node)),
+            [None; 4]
+        );
+        assert_eq!(graph.sources(2), [0]);
+        assert_eq!(graph.sources(7), [2, 3]);
+        assert!(graph.is_quantised());
+        assert!(!Graph::parse(TEXT).unwrap().is_quantised());
+    }
+
+    #[test]
+    fn quantising_rounds_halves_to_even_and_clamps() {
+        let quantisation = Quantisation {
+            scale: 0.5,
+            zero: 3,
+        };
+        for (x, q) in [
+            (0.0, 3),
+            (0.25, 3),
+            (0.75, 5),
+            (-0.75, 1),
+            (-1.5, 0),
+            (-9.0, 0),
+            (126.0, 255),
+            (f32::MAX, 255),
+            (f32::NEG_INFINITY, 0),
+        ] {
+            assert_eq!(quantisation.quantise(x), q, "{x}");
+        }
+    }
+
+    #[test]
+    fn int8_sums_fit_into_32_bits() {
+        let worst = MAX_INT8_FACTORS as i64 * 255 * 127;
+        assert!(i32::try_from(worst).is_ok());
+        let graph = |kernel: usize| {
+            Graph::parse(&format!(
+                "input x channels=1\n\
+                 conv wide x out=4096 kernel=1 stride=1 dilation=1\n\
+                 quantize q wide scale=1 zero=0\n\
+                 conv y q out=1 kernel={kernel} stride=1 dilation=1\n"
+            ))
+        };
+        assert!(graph(1).is_ok());
+        assert!(graph(3).unwrap_err().cause.contains("32-bit"));
+    }
+
+    #[test]
     fn malformed_lines_are_named() {
         let second = |line: &str| Graph::parse(&format!("input x channels=1\n{line}\n"));
         for (line, cause) in [
@@ -486,12 +618,23 @@ sigmoid p d
             ("gelu a x slope=1", "parameters it does not know"),
             ("leaky_relu a x slope=0.1 slope=0.2", "given twice"),
             ("leaky_relu a x slope=nan", "not a finite number"),
+            ("quantize a x zero=0", "needs scale="),
+            ("quantize a x scale=0 zero=0", "parameters out of range"),
+            ("quantize a x scale=-1 zero=0", "parameters out of range"),
+            ("quantize a x scale=1e-38 zero=0", "parameters out of range"),
+            ("quantize a x scale=1 zero=256", "from 0 to 255"),
+            ("quantize a x scale=1 zero=-1", "from 0 to 255"),
+            (
+                "quantize a x scale=1 zero=0\ngelu b a",
+                "only convolutions read 'a'",
+            ),
+            ("quantize a x scale=1 zero=0", "the output is quantised"),
             ("wave a x", "unknown operation"),
             ("gelu a/b x", "not a name"),
             ("input y channels=1", "the first node"),
         ] {
             let error = second(line).unwrap_err();
-            assert_eq!(error.line, 2, "{line}");
+            assert_eq!(error.line, 1 + line.lines().count().max(1), "{line}");
             assert!(error.cause.contains(cause), "{line}: {}", error.cause);
         }
     }

@@ -18,6 +18,7 @@ pub const PREFIX: usize = 8;
 pub enum Dtype {
     F32,
     F16,
+    I8,
 }
 
 impl Dtype {
@@ -25,6 +26,7 @@ impl Dtype {
         match self {
             Dtype::F32 => 4,
             Dtype::F16 => 2,
+            Dtype::I8 => 1,
         }
     }
 
@@ -32,6 +34,7 @@ impl Dtype {
         match self {
             Dtype::F32 => "F32",
             Dtype::F16 => "F16",
+            Dtype::I8 => "I8",
         }
     }
 }
@@ -222,6 +225,7 @@ fn parse_entry(parser: &mut Parser, name: &str) -> Result<Entry, Error> {
     let dtype = match dtype.as_str() {
         "F32" => Dtype::F32,
         "F16" => Dtype::F16,
+        "I8" => Dtype::I8,
         _ => {
             return Err(Error::Dtype {
                 tensor: name.into(),

@@ -34,9 +34,11 @@ mod writer;
 
 pub use bytes::Aligned;
 pub use error::Error;
-pub use graph::{Graph, GraphError, MAX_CHANNELS, MAX_NODES, Node, Op};
+pub use graph::{
+    Graph, GraphError, MAX_CHANNELS, MAX_INT8_FACTORS, MAX_NODES, Node, Op, Quantisation,
+};
 pub use header::MAX_HEADER;
-pub use model::{FORMAT_VERSION, MAX_FILE, Model, Values, sha256_hex};
+pub use model::{FORMAT_VERSION, INT8, MAX_FILE, Model, Values, sha256_hex};
 pub use preprocessing::Preprocessing;
 pub use tensors::{Role, roles, tensor_name};
 pub use writer::{ModelWriter, Precision};

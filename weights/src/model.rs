@@ -13,11 +13,15 @@ use crate::error::Error;
 use crate::graph::Graph;
 use crate::half::from_f16;
 use crate::header::{Dtype, Entry, Header};
+use crate::pack::ConvLayout;
 use crate::preprocessing::Preprocessing;
 use crate::tensors::{Role, packed_shape, roles, tensor_name};
 
-/// The version of the format that this crate writes, and the latest that it reads.
-pub const FORMAT_VERSION: &str = "1.0";
+/// The latest version of the format that this crate reads and writes.
+pub const FORMAT_VERSION: &str = "1.1";
+
+/// The feature that a model with quantised values requires.
+pub const INT8: &str = "int8";
 
 /// Longest model file that [`Model::open`] reads, in bytes.
 pub const MAX_FILE: u64 = 1 << 30;
@@ -28,7 +32,8 @@ compile_error!("tensors are read in place and little-endian");
 /// A validated model file.
 ///
 /// Its graph is well formed, every tensor that the graph needs is present with exactly the expected
-/// packed shape, no other tensor is, and biases, scales and shifts are finite.
+/// packed shape, no other tensor is, biases, scales and shifts are finite, and 8-bit weights obey
+/// [`MAX_PAIR_SUM`](crate::pack::MAX_PAIR_SUM).
 pub struct Model {
     bytes: Storage,
     data: Range<usize>,
@@ -155,13 +160,18 @@ impl Model {
             return Err(Error::ForeignFormat(format.clone()));
         }
         check_version(get("format_version")?)?;
-        check_requires(metadata.get("requires"))?;
+        if let Some(unknown) = requires(&metadata).find(|feature| *feature != INT8) {
+            return Err(Error::Requires(unknown.into()));
+        }
         check_digest("payload_sha256", get("payload_sha256")?)?;
         if let Some(digest) = metadata.get("source_sha256") {
             check_digest("source_sha256", digest)?;
         }
         get("name")?;
         let graph = Graph::parse(get("graph")?)?;
+        if graph.is_quantised() && !requires(&metadata).any(|feature| feature == INT8) {
+            return Err(Error::Unannounced(INT8));
+        }
         let preprocessing: Preprocessing = get("preprocessing")?.parse()?;
         let channels = graph.output().map_or(0, |node| node.channels);
         if preprocessing.outputs.len() != channels {
@@ -179,7 +189,8 @@ impl Model {
             metadata,
             tensors,
         };
-        model.check_finite()?;
+        model.check_vectors()?;
+        model.check_int8()?;
         Ok(model)
     }
 
@@ -209,15 +220,24 @@ impl Model {
     }
 
     /// The tensor of the graph's node number `node` for `role`, in its packed layout
-    /// ([`ConvLayout`](crate::pack::ConvLayout) for weights, whole blocks of 16 for the others);
-    /// `None` if the node has no such tensor.
+    /// ([`ConvLayout`] for weights, whole blocks of 16 for the others); `None` if the node has no such
+    /// tensor, or [8-bit weights](Self::int8_weights).
     pub fn tensor(&self, node: usize, role: Role) -> Option<Values<'_>> {
         let tensor = self.tensors.get(&(node, role))?;
         let bytes = &self.bytes[tensor.range.clone()];
-        Some(Values(match tensor.dtype {
-            Dtype::F32 => Numbers::InPlace(bytes),
-            Dtype::F16 => Numbers::Expanded(expand(bytes)),
-        }))
+        match tensor.dtype {
+            Dtype::F32 => Some(Values(Numbers::InPlace(bytes))),
+            Dtype::F16 => Some(Values(Numbers::Expanded(expand(bytes)))),
+            Dtype::I8 => None,
+        }
+    }
+
+    /// The packed weights ([`ConvLayout`]) of the int8 convolution that is the graph's node number
+    /// `node`, starting on a 64-byte line; `None` if that node is anything else.
+    pub fn int8_weights(&self, node: usize) -> Option<&[i8]> {
+        let tensor = self.tensors.get(&(node, Role::Weight))?;
+        let bytes = &self.bytes[tensor.range.clone()];
+        (tensor.dtype == Dtype::I8).then(|| bytemuck::cast_slice(bytes))
     }
 
     /// Compares the data section with the `payload_sha256` of the metadata.
@@ -236,16 +256,37 @@ impl Model {
         })
     }
 
-    /// Checks the short tensors; the weights are too many to be looked at on every start.
-    fn check_finite(&self) -> Result<(), Error> {
-        for (&(node, role), _) in self
+    /// Checks the short tensors; weights in floating point are too many to be looked at on every start.
+    fn check_vectors(&self) -> Result<(), Error> {
+        let vectors = self
             .tensors
-            .iter()
-            .filter(|((_, role), _)| *role != Role::Weight)
-        {
+            .keys()
+            .filter(|(_, role)| *role != Role::Weight);
+        for &(node, role) in vectors {
             let values = self.tensor(node, role);
-            if values.is_some_and(|values| !values.iter().all(|v| v.is_finite())) {
-                return Err(Error::NotFinite(tensor_name(&self.graph, node, role)));
+            let values = values.as_deref().unwrap_or_default();
+            let name = || tensor_name(&self.graph, node, role);
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(Error::NotFinite(name()));
+            }
+            let channels = self.graph.nodes()[node].channels;
+            let factors = role == Role::Scale && self.int8_weights(node).is_some();
+            if factors && !values[..channels].iter().all(|&value| value > 0.0) {
+                return Err(Error::NotPositive(name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks 8-bit weights, since sums in 16 bits are only right if they obey the rule.
+    fn check_int8(&self) -> Result<(), Error> {
+        for node in 0..self.graph.nodes().len() {
+            let layout = ConvLayout::of(&self.graph, node);
+            if let (Some(weights), Some(layout)) = (self.int8_weights(node), layout) {
+                layout.check_int8(weights).map_err(|cause| Error::Int8 {
+                    tensor: tensor_name(&self.graph, node, Role::Weight),
+                    cause,
+                })?;
             }
         }
         Ok(())
@@ -283,12 +324,10 @@ fn check_version(found: &str) -> Result<(), Error> {
     }
 }
 
-/// Version 1.0 has no optional features, so any entry is unknown.
-fn check_requires(list: Option<&String>) -> Result<(), Error> {
-    match list.and_then(|list| list.split(',').find(|entry| !entry.is_empty())) {
-        Some(entry) => Err(Error::Requires(entry.into())),
-        None => Ok(()),
-    }
+/// The features that the file requires.
+fn requires(metadata: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
+    let list = metadata.get("requires").map_or("", String::as_str);
+    list.split(',').filter(|feature| !feature.is_empty())
 }
 
 fn check_digest(key: &'static str, found: &str) -> Result<(), Error> {
@@ -316,8 +355,8 @@ fn match_tensors(
         .map(|entry| (entry.name.clone(), entry))
         .collect();
     let mut tensors = HashMap::new();
-    for (node, found) in graph.nodes().iter().enumerate() {
-        for &role in roles(&found.op) {
+    for node in 0..graph.nodes().len() {
+        for &role in roles(graph, node) {
             let name = tensor_name(graph, node, role);
             let entry = by_name
                 .remove(&name)
@@ -330,7 +369,13 @@ fn match_tensors(
                     expected,
                 });
             }
-            if entry.dtype == Dtype::F16 && role != Role::Weight {
+            let int8 = graph.quantisation(node).is_some();
+            let allowed = match entry.dtype {
+                Dtype::F32 => role != Role::Weight || !int8,
+                Dtype::F16 => role == Role::Weight && !int8,
+                Dtype::I8 => role == Role::Weight && int8,
+            };
+            if !allowed {
                 return Err(Error::Dtype {
                     tensor: name,
                     found: entry.dtype.word().into(),

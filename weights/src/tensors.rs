@@ -6,11 +6,11 @@ use crate::pack::{ConvLayout, padded};
 /// What a tensor is to its node; the second half of its name, `<node>.<role>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// Weights of a convolution: packed `[ocb, icb, tap, ic, 16]`, logical `[out, in, dz, dy, dx]`.
+    /// Weights of a convolution: logical `[out, in, dz, dy, dx]`, packed as [`ConvLayout`] says.
     Weight,
     /// What a convolution adds: one number per output channel.
     Bias,
-    /// Factor of an affine or instance norm: one number per channel.
+    /// Factor of an affine, an instance norm or an int8 convolution: one number per channel.
     Scale,
     /// What an affine or instance norm adds: one number per channel.
     Shift,
@@ -28,11 +28,14 @@ impl Role {
     }
 }
 
-/// The tensors that a node needs, in file order.
-pub fn roles(op: &Op) -> &'static [Role] {
-    match op {
-        Op::Conv { .. } => &[Role::Weight, Role::Bias],
-        Op::Affine | Op::InstanceNorm { .. } => &[Role::Scale, Role::Shift],
+/// The tensors that node number `node` of `graph` needs, in file order; none if there is no such node.
+pub fn roles(graph: &Graph, node: usize) -> &'static [Role] {
+    match graph.nodes().get(node).map(|found| found.op) {
+        Some(Op::Conv { .. }) if graph.quantisation(node).is_some() => {
+            &[Role::Weight, Role::Scale, Role::Bias]
+        }
+        Some(Op::Conv { .. }) => &[Role::Weight, Role::Bias],
+        Some(Op::Affine | Op::InstanceNorm { .. }) => &[Role::Scale, Role::Shift],
         _ => &[],
     }
 }
@@ -45,11 +48,11 @@ pub fn tensor_name(graph: &Graph, node: usize, role: Role) -> String {
 /// Packed shape of the tensor of `node` for `role`; `None` if the node has no such tensor.
 pub fn packed_shape(graph: &Graph, node: usize, role: Role) -> Option<Vec<usize>> {
     let found = graph.nodes().get(node)?;
-    if !roles(&found.op).contains(&role) {
+    if !roles(graph, node).contains(&role) {
         return None;
     }
     match role {
-        Role::Weight => ConvLayout::of(graph, node).map(|layout| layout.shape().to_vec()),
+        Role::Weight => ConvLayout::of(graph, node).map(|layout| layout.shape()),
         Role::Bias | Role::Scale | Role::Shift => Some(vec![padded(found.channels)]),
     }
 }

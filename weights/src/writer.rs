@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::graph::Graph;
 use crate::half::to_f16;
 use crate::header::{Dtype, Entry, Header};
-use crate::model::{FORMAT_VERSION, Model, sha256_hex};
+use crate::model::{FORMAT_VERSION, INT8, Model, sha256_hex};
 use crate::pack::{ConvLayout, pack_vector};
 use crate::preprocessing::Preprocessing;
 use crate::tensors::{Role, packed_shape, roles, tensor_name};
@@ -28,30 +28,45 @@ pub struct ModelWriter {
     graph: Graph,
     metadata: BTreeMap<String, String>,
     precision: Precision,
-    /// Packed tensors.
-    tensors: HashMap<(usize, Role), Vec<f32>>,
+    tensors: HashMap<(usize, Role), Packed>,
+}
+
+/// The numbers of a packed tensor.
+#[derive(Debug)]
+enum Packed {
+    Single(Vec<f32>),
+    Int8(Vec<i8>),
 }
 
 impl ModelWriter {
     /// A writer for `graph`, as yet without tensors.
     pub fn new(name: &str, graph: Graph, preprocessing: &Preprocessing) -> ModelWriter {
+        let quantised = graph.is_quantised();
+        // The earliest version that has what the model needs, for the sake of older readers.
+        let version = if quantised { FORMAT_VERSION } else { "1.0" };
         let metadata = [
             ("format", "endocast".into()),
-            ("format_version", FORMAT_VERSION.into()),
+            ("format_version", version.into()),
             ("graph", graph.to_string()),
             ("name", name.into()),
             ("payload_sha256", String::new()),
             ("preprocessing", preprocessing.to_string()),
         ];
+        let mut metadata: BTreeMap<_, _> = metadata
+            .map(|(key, value): (&str, String)| (key.into(), value))
+            .into();
+        if quantised {
+            metadata.insert("requires".into(), INT8.into());
+        }
         ModelWriter {
             graph,
-            metadata: metadata.map(|(key, value)| (key.into(), value)).into(),
+            metadata,
             precision: Precision::Single,
             tensors: HashMap::new(),
         }
     }
 
-    /// Sets the precision of convolution weights.
+    /// Sets the precision of convolution weights other than 8-bit ones.
     pub fn precision(&mut self, precision: Precision) -> &mut ModelWriter {
         self.precision = precision;
         self
@@ -72,39 +87,66 @@ impl ModelWriter {
     /// channel for the others.
     ///
     /// # Errors
-    /// The node has no tensor for this role, the length is wrong, or a value is not finite.
+    /// The node has no tensor in floating point for this role, the length is wrong, or a value is not
+    /// finite.
     pub fn tensor(
         &mut self,
         node: usize,
         role: Role,
         values: &[f32],
     ) -> Result<&mut ModelWriter, Error> {
-        let found = self
-            .graph
-            .nodes()
-            .get(node)
-            .filter(|found| roles(&found.op).contains(&role));
-        let Some(found) = found else {
-            return Err(Error::UnknownTensor(format!("{node}.{}", role.word())));
-        };
-        let name = tensor_name(&self.graph, node, role);
         let layout = ConvLayout::of(&self.graph, node).filter(|_| role == Role::Weight);
-        let expected = layout
-            .as_ref()
-            .map_or(found.channels, ConvLayout::logical_len);
-        if values.len() != expected {
-            return Err(Error::Shape {
-                tensor: name,
-                found: vec![values.len()],
-                expected: vec![expected],
-            });
+        let int8 = self.graph.quantisation(node).is_some() && role == Role::Weight;
+        if int8 || !roles(&self.graph, node).contains(&role) {
+            return Err(Error::UnknownTensor(format!("{node}.{}", role.word())));
         }
+        let channels = self.graph.nodes()[node].channels;
+        let expected = layout.as_ref().map_or(channels, ConvLayout::logical_len);
+        self.check_len(node, role, values.len(), expected)?;
         if !values.iter().all(|value| value.is_finite()) {
-            return Err(Error::NotFinite(name));
+            return Err(Error::NotFinite(tensor_name(&self.graph, node, role)));
         }
         let packed = layout.map_or_else(|| pack_vector(values), |layout| layout.pack(values));
-        self.tensors.insert((node, role), packed);
+        self.tensors.insert((node, role), Packed::Single(packed));
         Ok(self)
+    }
+
+    /// Sets the weights `[out, in, dz, dy, dx]` of an int8 convolution.
+    ///
+    /// # Errors
+    /// The node is no int8 convolution, the length is wrong, or the weights break
+    /// [`MAX_PAIR_SUM`](crate::pack::MAX_PAIR_SUM).
+    pub fn int8_weights(&mut self, node: usize, values: &[i8]) -> Result<&mut ModelWriter, Error> {
+        let role = Role::Weight;
+        let layout = ConvLayout::of(&self.graph, node);
+        let layout = layout.filter(|_| self.graph.quantisation(node).is_some());
+        let layout =
+            layout.ok_or_else(|| Error::UnknownTensor(format!("{node}.{}", role.word())))?;
+        self.check_len(node, role, values.len(), layout.logical_len())?;
+        let packed = layout.pack(values);
+        layout.check_int8(&packed).map_err(|cause| Error::Int8 {
+            tensor: tensor_name(&self.graph, node, role),
+            cause,
+        })?;
+        self.tensors.insert((node, role), Packed::Int8(packed));
+        Ok(self)
+    }
+
+    fn check_len(
+        &self,
+        node: usize,
+        role: Role,
+        found: usize,
+        expected: usize,
+    ) -> Result<(), Error> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            tensor: tensor_name(&self.graph, node, role),
+            found: vec![found],
+            expected: vec![expected],
+        })
     }
 
     /// The bytes of the model file.
@@ -115,15 +157,25 @@ impl ModelWriter {
     pub fn finish(mut self) -> Result<Vec<u8>, Error> {
         let mut data = Vec::new();
         let mut entries = Vec::new();
-        for (node, found) in self.graph.nodes().iter().enumerate() {
-            for &role in roles(&found.op) {
+        for node in 0..self.graph.nodes().len() {
+            for &role in roles(&self.graph, node) {
                 let name = tensor_name(&self.graph, node, role);
-                let Some(values) = self.tensors.get(&(node, role)) else {
+                let Some(packed) = self.tensors.get(&(node, role)) else {
                     return Err(Error::MissingTensor(name));
                 };
-                let dtype = self.dtype(role, values.len());
                 let start = data.len();
-                append(&mut data, dtype, values).map_err(|()| Error::NotFinite(name.clone()))?;
+                let dtype = match packed {
+                    Packed::Single(values) => {
+                        let dtype = self.dtype(role, values.len());
+                        append(&mut data, dtype, values)
+                            .map_err(|()| Error::NotFinite(name.clone()))?;
+                        dtype
+                    }
+                    Packed::Int8(values) => {
+                        data.extend_from_slice(bytemuck::cast_slice(values));
+                        Dtype::I8
+                    }
+                };
                 entries.push(Entry {
                     name,
                     dtype,
@@ -155,19 +207,19 @@ impl ModelWriter {
     }
 }
 
-/// Appends `values` in the given type; fails if one is too large for it.
+/// Appends `values` in half precision if `dtype` is that, in single precision otherwise; fails if one
+/// is too large.
 fn append(data: &mut Vec<u8>, dtype: Dtype, values: &[f32]) -> Result<(), ()> {
-    match dtype {
-        Dtype::F32 => data.extend_from_slice(bytemuck::cast_slice(values)),
-        Dtype::F16 => {
-            for &value in values {
-                let bits = to_f16(value);
-                if bits & 0x7c00 == 0x7c00 {
-                    return Err(());
-                }
-                data.extend_from_slice(&bits.to_le_bytes());
-            }
+    if dtype != Dtype::F16 {
+        data.extend_from_slice(bytemuck::cast_slice(values));
+        return Ok(());
+    }
+    for &value in values {
+        let bits = to_f16(value);
+        if bits & 0x7c00 == 0x7c00 {
+            return Err(());
         }
+        data.extend_from_slice(&bits.to_le_bytes());
     }
     Ok(())
 }
