@@ -66,10 +66,13 @@ impl Work {
             epilogue: Epilogue {
                 residual: None,
                 slope: 1.0,
-                raw: Some(PlaneMut {
-                    data: &mut self.out,
-                    halo: 0,
-                }),
+                raw: Some(
+                    PlaneMut {
+                        data: &mut self.out,
+                        halo: 0,
+                    }
+                    .into(),
+                ),
                 activated: None,
             },
             scratch: &mut self.scratch,

@@ -4,14 +4,19 @@
 //!
 //! # Layouts
 //!
-//! * **Blocked plane**: `[block][row][column][16 channels]` of `f32`, surrounded on all four sides by
-//!   a halo of [`PlaneShape::halo`] rows and columns that holds zeros. Channels beyond the logical
-//!   ones are zero.
+//! * **Blocked plane**: `[block][row][column][16 channels]` of `f32` or `u8`, surrounded on all four
+//!   sides by a halo of [`PlaneShape::halo`] rows and columns that holds zeros, in `u8` the zero
+//!   point. Channels beyond the logical ones are zero.
 //! * **Planar plane**: `[channel][row][column]` of `f32` with the same halo; only the input image and
 //!   the network's results have it.
-//! * **Packed convolution weights**: `[out block][in block][tap][16 in][16 out]`, taps in the order
-//!   dz, dy, dx; a planar input of `n` channels has one in-block of `n` instead of 16. Padding is
-//!   zero. Bias, scale and shift vectors are padded to whole blocks.
+//! * **Interleaved plane**: `[row][column][4 channels]` of `u8` with the same halo; the input image of
+//!   an int8 convolution.
+//! * **Packed convolution weights**: `[out block][in block][tap][16 in][16 out]` of `f32`, taps in the
+//!   order dz, dy, dx; a planar input of `n` channels has one in-block of `n` instead of 16. Padding
+//!   is zero. Bias, scale, shift and offset vectors are padded to whole blocks.
+//! * **Packed int8 weights**: `[out block][in block][tap][4 groups][16 out][4 in]` of `i8`, the 16
+//!   input channels of a block in groups of 4; an interleaved input has one in-block of one group.
+//!   They obey the pair rule, see [`pairs_fit`].
 //!
 //! # Rules
 //!
@@ -23,6 +28,9 @@
 //!   rely on exactly those checks and on nothing else.
 
 use std::ops::Range;
+
+mod int8;
+pub use int8::*;
 
 /// Channels per block, and `f32` lanes of the widest register.
 pub const LANES: usize = 16;
@@ -67,7 +75,7 @@ pub struct PlaneShape {
     pub height: usize,
     /// Columns, without the halo.
     pub width: usize,
-    /// Zero rows above and below, zero columns left and right.
+    /// Rows above and below, columns left and right, that hold zeros or the zero point.
     pub halo: usize,
 }
 
@@ -116,9 +124,9 @@ pub struct ConvProblem {
     pub stride: usize,
     /// Input voxels between taps.
     pub dilation: usize,
-    /// Channel blocks over all sources; for a planar input its channels.
+    /// Channel blocks over all sources; for an image its channels.
     pub inputs: usize,
-    /// Whether the input is planar (the image) instead of blocked.
+    /// Whether the input is an image (planar, or interleaved in `u8`) instead of blocked.
     pub planar: bool,
     /// Output channel blocks.
     pub outputs: usize,
@@ -157,32 +165,64 @@ impl ConvProblem {
 
 /// One input tensor of a convolution, seen from one output plane.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct Source<'a, T = f32> {
     /// Input planes `z * stride + (dz - 1) * dilation` for dz = 0, 1, 2; a plane outside the volume is
-    /// a plane of zeros. A 1x1x1 convolution reads only the middle one.
-    pub planes: [&'a [f32]; 3],
+    /// a plane of zeros, in `u8` of the zero point. A 1x1x1 convolution reads only the middle one.
+    pub planes: [&'a [T]; 3],
     /// Extent of each plane.
     pub shape: PlaneShape,
-    /// Channel blocks (channels, if planar) of each plane.
+    /// Channel blocks (channels of an image) of each plane.
     pub blocks: usize,
 }
 
 /// A plane that is read at the output's own voxels.
 #[derive(Clone, Copy, Debug)]
-pub struct Plane<'a> {
-    /// Blocked data.
-    pub data: &'a [f32],
+pub struct Plane<'a, T = f32> {
+    /// All elements, halo included.
+    pub data: &'a [T],
     /// Rows and columns of halo.
     pub halo: usize,
 }
 
 /// A plane that is written.
 #[derive(Debug)]
-pub struct PlaneMut<'a> {
-    /// Blocked data; the kernel writes the interior only.
-    pub data: &'a mut [f32],
+pub struct PlaneMut<'a, T = f32> {
+    /// All elements, halo included; the kernel writes the interior only.
+    pub data: &'a mut [T],
     /// Rows and columns of halo.
     pub halo: usize,
+}
+
+/// Where results go, and as what.
+#[derive(Debug)]
+pub enum Store<'a> {
+    /// As they are.
+    F32(PlaneMut<'a>),
+    /// Quantised.
+    U8(PlaneMut<'a, u8>, Quantisation),
+}
+
+impl Store<'_> {
+    /// Panics unless the plane holds `blocks` blocks of `height` by `width` voxels.
+    fn check(&self, height: usize, width: usize, blocks: usize) {
+        let (len, halo) = match self {
+            Store::F32(plane) => (plane.data.len(), plane.halo),
+            Store::U8(plane, _) => (plane.data.len(), plane.halo),
+        };
+        let shape = PlaneShape {
+            height,
+            width,
+            halo,
+        };
+        shape.check(blocks);
+        assert!(len >= shape.blocked_len(blocks), "output plane");
+    }
+}
+
+impl<'a> From<PlaneMut<'a>> for Store<'a> {
+    fn from(plane: PlaneMut<'a>) -> Store<'a> {
+        Store::F32(plane)
+    }
 }
 
 /// Second output of an epilogue: the value after a per-channel affine map and a leaky ReLU.
@@ -195,7 +235,7 @@ pub struct Activated<'a> {
     /// Factor on negative values; 1 for none.
     pub slope: f32,
     /// Where the values go.
-    pub out: PlaneMut<'a>,
+    pub out: Store<'a>,
 }
 
 /// What happens to a sum before it is stored:
@@ -207,7 +247,7 @@ pub struct Epilogue<'a> {
     /// Factor on negative values before the first store; 1 for none.
     pub slope: f32,
     /// First store.
-    pub raw: Option<PlaneMut<'a>>,
+    pub raw: Option<Store<'a>>,
     /// Second store.
     pub activated: Option<Activated<'a>>,
 }
@@ -237,48 +277,63 @@ impl ConvArgs<'_> {
     /// `weights_len` and `scratch_len` are those of the kernel that will run.
     pub fn check(&self, weights_len: usize, scratch_len: usize) {
         let p = &self.problem;
-        assert!(matches!((p.kernel, p.stride), (1 | 3, 1 | 2)) && p.dilation >= 1);
-        assert!(p.height >= 1 && p.width >= 1 && p.inputs >= 1);
+        let lanes = if p.planar { 1 } else { LANES };
+        check_sources(p, self.sources, |blocks| blocks * lanes);
         assert!(self.blocks.start <= self.blocks.end && self.blocks.end <= p.outputs);
         assert_eq!(self.weights.len(), weights_len, "weights");
         assert_eq!(self.bias.len(), p.outputs * LANES, "bias");
         assert!(self.scratch.len() >= scratch_len, "scratch");
-        let lanes = if p.planar { 1 } else { LANES };
-        let inputs = self
-            .sources
-            .iter()
-            .try_fold(0, |sum: usize, source| sum.checked_add(source.blocks));
-        assert_eq!(inputs, Some(p.inputs), "sources");
-        for source in self.sources {
-            source.shape.check(source.blocks);
-            assert!(source.shape.halo >= p.halo(), "halo");
-            assert!((p.height - 1) * p.stride < source.shape.height, "rows");
-            assert!((p.width - 1) * p.stride < source.shape.width, "columns");
-            let len = source.blocks * source.shape.area() * lanes;
-            let read = if p.kernel == 1 { 1..2 } else { 0..3 };
-            assert!(
-                source.planes[read].iter().all(|plane| plane.len() >= len),
-                "source plane"
-            );
-        }
-        let fits = |len: usize, halo: usize| {
+        self.epilogue.check(p);
+    }
+}
+
+/// Panics unless the sources of `problem` contain all that is read of them; `elements` per voxel of
+/// so many blocks.
+fn check_sources<T>(
+    problem: &ConvProblem,
+    sources: &[Source<T>],
+    elements: impl Fn(usize) -> usize,
+) {
+    let p = problem;
+    assert!(matches!((p.kernel, p.stride), (1 | 3, 1 | 2)) && p.dilation >= 1);
+    assert!(p.height >= 1 && p.width >= 1 && p.inputs >= 1);
+    let inputs = (sources.iter()).try_fold(0, |sum: usize, source| sum.checked_add(source.blocks));
+    assert_eq!(inputs, Some(p.inputs), "sources");
+    for source in sources {
+        source.shape.check(source.blocks);
+        assert!(source.shape.halo >= p.halo(), "halo");
+        assert!((p.height - 1) * p.stride < source.shape.height, "rows");
+        assert!((p.width - 1) * p.stride < source.shape.width, "columns");
+        let len = elements(source.blocks) * source.shape.area();
+        let read = if p.kernel == 1 { 1..2 } else { 0..3 };
+        assert!(
+            source.planes[read].iter().all(|plane| plane.len() >= len),
+            "source plane"
+        );
+    }
+}
+
+impl Epilogue<'_> {
+    /// Panics unless its planes and vectors hold the outputs of `problem`.
+    fn check(&self, problem: &ConvProblem) {
+        let p = problem;
+        if let Some(residual) = &self.residual {
             let shape = PlaneShape {
                 height: p.height,
                 width: p.width,
-                halo,
+                halo: residual.halo,
             };
             shape.check(p.outputs);
-            assert!(len >= shape.blocked_len(p.outputs), "output plane");
-        };
-        let epilogue = &self.epilogue;
-        if let Some(residual) = &epilogue.residual {
-            fits(residual.data.len(), residual.halo);
+            assert!(
+                residual.data.len() >= shape.blocked_len(p.outputs),
+                "residual plane"
+            );
         }
-        if let Some(raw) = &epilogue.raw {
-            fits(raw.data.len(), raw.halo);
+        if let Some(raw) = &self.raw {
+            raw.check(p.height, p.width, p.outputs);
         }
-        if let Some(activated) = &epilogue.activated {
-            fits(activated.out.data.len(), activated.out.halo);
+        if let Some(activated) = &self.activated {
+            activated.out.check(p.height, p.width, p.outputs);
             assert_eq!(activated.scale.len(), p.outputs * LANES, "scale");
             assert_eq!(activated.shift.len(), p.outputs * LANES, "shift");
         }
@@ -326,7 +381,7 @@ pub struct UpsampleArgs<'a> {
     /// Factor on negative values; 1 for none.
     pub slope: f32,
     /// Result; its extent is `rows.len()` by `columns.len()`.
-    pub out: PlaneMut<'a>,
+    pub out: Store<'a>,
     /// At least `shape.width * 16` elements: one interpolated input row.
     pub scratch: &'a mut [f32],
 }
@@ -348,16 +403,7 @@ impl UpsampleArgs<'_> {
         };
         assert!(inside(self.rows, self.shape.height), "row taps");
         assert!(inside(self.columns, self.shape.width), "column taps");
-        let out = PlaneShape {
-            height: self.rows.len(),
-            width: self.columns.len(),
-            halo: self.out.halo,
-        };
-        out.check(self.blocks);
-        assert!(
-            self.out.data.len() >= out.blocked_len(self.blocks),
-            "output plane"
-        );
+        (self.out).check(self.rows.len(), self.columns.len(), self.blocks);
         assert!(self.scratch.len() >= self.shape.width * LANES, "scratch");
     }
 }
@@ -394,7 +440,7 @@ pub struct PointwiseArgs<'a> {
     /// Applied last.
     pub activation: Activation,
     /// Result.
-    pub out: PlaneMut<'a>,
+    pub out: Store<'a>,
 }
 
 impl PointwiseArgs<'_> {
@@ -410,7 +456,7 @@ impl PointwiseArgs<'_> {
             assert!(len >= shape.blocked_len(self.blocks), "plane");
         };
         fits(self.input.data.len(), self.input.halo);
-        fits(self.out.data.len(), self.out.halo);
+        self.out.check(self.height, self.width, self.blocks);
         if let Some(addend) = &self.addend {
             fits(addend.data.len(), addend.halo);
         }

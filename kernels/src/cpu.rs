@@ -10,35 +10,55 @@ pub enum Isa {
     Scalar,
     /// The baseline of x86-64.
     Sse2,
+    /// SSSE3, for products of bytes.
+    Ssse3,
     /// AVX2, FMA and F16C.
     Avx2,
+    /// AVX2 with 256-bit dot products of bytes.
+    AvxVnni,
     /// AVX-512 F, BW, VL and DQ.
     Avx512,
+    /// AVX-512 with dot products of bytes.
+    Avx512Vnni,
 }
 
 impl Isa {
     /// Every instruction set, poorest first.
-    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Sse2, Isa::Avx2, Isa::Avx512];
+    pub const ALL: [Isa; 7] = [
+        Isa::Scalar,
+        Isa::Sse2,
+        Isa::Ssse3,
+        Isa::Avx2,
+        Isa::AvxVnni,
+        Isa::Avx512,
+        Isa::Avx512Vnni,
+    ];
 
     /// The word used in kernel names and by the command line.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
             Isa::Sse2 => "sse2",
+            Isa::Ssse3 => "ssse3",
             Isa::Avx2 => "avx2",
+            Isa::AvxVnni => "avxvnni",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Vnni => "avx512vnni",
         }
     }
 
+    /// Whether the processor has it and the operating system saves its registers.
     fn detected(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return match self {
             Isa::Scalar | Isa::Sse2 => true,
+            Isa::Ssse3 => is_x86_feature_detected!("ssse3"),
             Isa::Avx2 => {
                 is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("f16c")
             }
+            Isa::AvxVnni => Isa::Avx2.detected() && is_x86_feature_detected!("avxvnni"),
             Isa::Avx512 => {
                 Isa::Avx2.detected()
                     && is_x86_feature_detected!("avx512f")
@@ -46,6 +66,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
             }
+            Isa::Avx512Vnni => Isa::Avx512.detected() && is_x86_feature_detected!("avx512vnni"),
         };
         #[cfg(not(target_arch = "x86_64"))]
         return self == Isa::Scalar;
@@ -132,6 +153,11 @@ mod tests {
         for isa in Isa::ALL {
             assert_eq!(isa.name().parse::<Isa>(), Ok(isa));
         }
-        assert!("avx3".parse::<Isa>().unwrap_err().contains("scalar, sse2"));
+        assert!(
+            "avx3"
+                .parse::<Isa>()
+                .unwrap_err()
+                .contains("scalar, sse2, ssse3")
+        );
     }
 }

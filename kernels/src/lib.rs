@@ -1,5 +1,5 @@
-//! SIMD kernels of the endocast engine: convolution, interpolation, element-wise maps and sums over
-//! one plane of a volume at a time.
+//! SIMD kernels of the endocast engine: convolution in `f32` and int8, interpolation, element-wise
+//! maps, quantisation and sums over one plane of a volume at a time.
 //!
 //! [`contract`] says what every operation computes and how its data lies in memory, [`registry`]
 //! picks the kernel for a processor and a problem, [`mod@reference`] is the slow oracle for tests.
@@ -9,6 +9,7 @@ pub mod cpu;
 pub mod reference;
 pub mod registry;
 
+mod dot;
 mod isa;
 mod op;
 mod vector;

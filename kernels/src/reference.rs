@@ -7,6 +7,9 @@ use crate::contract::{
     Activation, ConvArgs, LANES, MomentsArgs, Order, Plane, PlaneShape, PointwiseArgs, UpsampleArgs,
 };
 
+mod int8;
+pub use int8::*;
+
 /// Below it products lose more than half a unit in the last place.
 const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
 

@@ -5,7 +5,8 @@
 //! dispatch, tests, benches and listings follow from the lists.
 
 use crate::contract::{
-    ConvArgs, ConvProblem, Exactness, MomentsArgs, Order, PointwiseArgs, UpsampleArgs,
+    ConvArgs, ConvInt8Args, ConvProblem, Exactness, MomentsArgs, Order, PointwiseArgs,
+    QuantizeArgs, UpsampleArgs,
 };
 use crate::cpu::{Cpu, Isa};
 use crate::{isa, op};
@@ -127,6 +128,11 @@ macro_rules! simple_kernel {
 }
 
 simple_kernel!(
+    /// A kernel that convolves `u8` with `i8`.
+    ConvInt8Kernel,
+    ConvInt8Args
+);
+simple_kernel!(
     /// An interpolation kernel.
     UpsampleKernel,
     UpsampleArgs
@@ -141,18 +147,23 @@ simple_kernel!(
     MomentsKernel,
     MomentsArgs
 );
+simple_kernel!(
+    /// A kernel that quantises an image.
+    QuantizeKernel,
+    QuantizeArgs
+);
 
 macro_rules! conv {
-    ($isa:ident, $Isa:ident) => {
+    ($isa:ident $(:: $variant:ident)?, $Isa:ident) => {
         ConvKernel {
-            name: concat!("conv_f32__", stringify!($isa)),
+            name: concat!("conv_f32__", stringify!($isa) $(, "_", stringify!($variant))?),
             isa: Isa::$Isa,
             exactness: Exactness {
                 order: Order::Direct,
-                fused: isa::$isa::FUSED,
+                fused: isa::$isa $(:: $variant)?::FUSED,
             },
             form: &op::conv::DIRECT,
-            entry: isa::$isa::conv,
+            entry: isa::$isa $(:: $variant)?::conv,
         }
     };
 }
@@ -173,13 +184,30 @@ macro_rules! wino2x4 {
 }
 
 macro_rules! simple {
-    ($Kernel:ident, $op:ident, $isa:ident, $Isa:ident) => {
+    ($Kernel:ident, $op:ident, $isa:ident $(:: $variant:ident)?, $Isa:ident) => {
         $Kernel {
-            name: concat!(stringify!($op), "_f32__", stringify!($isa)),
+            name: concat!(
+                stringify!($op), "_f32__", stringify!($isa) $(, "_", stringify!($variant))?
+            ),
             isa: Isa::$Isa,
             exactness: Exactness {
                 order: Order::Direct,
-                fused: isa::$isa::FUSED,
+                fused: isa::$isa $(:: $variant)?::FUSED,
+            },
+            entry: isa::$isa $(:: $variant)?::$op,
+        }
+    };
+}
+
+/// A kernel that never rounds or rounds everything: the same bits on every processor.
+macro_rules! exact {
+    ($Kernel:ident, $name:literal, $isa:ident, $op:ident, $Isa:ident) => {
+        $Kernel {
+            name: concat!($name, "__", stringify!($isa)),
+            isa: Isa::$Isa,
+            exactness: Exactness {
+                order: Order::Direct,
+                fused: false,
             },
             entry: isa::$isa::$op,
         }
@@ -192,9 +220,13 @@ static CONV: &[ConvKernel] = &[
     #[cfg(target_arch = "x86_64")]
     conv!(avx512, Avx512),
     #[cfg(target_arch = "x86_64")]
+    conv!(avx512::unfused, Avx512),
+    #[cfg(target_arch = "x86_64")]
     wino2x4!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
     conv!(avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    conv!(avx2::unfused, Avx2),
     #[cfg(target_arch = "x86_64")]
     wino2x4!(sse2, Sse2),
     #[cfg(target_arch = "x86_64")]
@@ -203,11 +235,23 @@ static CONV: &[ConvKernel] = &[
     conv!(scalar, Scalar),
 ];
 
+static CONV_INT8: &[ConvInt8Kernel] = &[exact!(
+    ConvInt8Kernel,
+    "conv_int8",
+    scalar,
+    conv_int8,
+    Scalar
+)];
+
 static UPSAMPLE: &[UpsampleKernel] = &[
     #[cfg(target_arch = "x86_64")]
     simple!(UpsampleKernel, upsample, avx512, Avx512),
     #[cfg(target_arch = "x86_64")]
+    simple!(UpsampleKernel, upsample, avx512::unfused, Avx512),
+    #[cfg(target_arch = "x86_64")]
     simple!(UpsampleKernel, upsample, avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    simple!(UpsampleKernel, upsample, avx2::unfused, Avx2),
     #[cfg(target_arch = "x86_64")]
     simple!(UpsampleKernel, upsample, sse2, Sse2),
     simple!(UpsampleKernel, upsample, scalar, Scalar),
@@ -217,7 +261,11 @@ static POINTWISE: &[PointwiseKernel] = &[
     #[cfg(target_arch = "x86_64")]
     simple!(PointwiseKernel, pointwise, avx512, Avx512),
     #[cfg(target_arch = "x86_64")]
+    simple!(PointwiseKernel, pointwise, avx512::unfused, Avx512),
+    #[cfg(target_arch = "x86_64")]
     simple!(PointwiseKernel, pointwise, avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    simple!(PointwiseKernel, pointwise, avx2::unfused, Avx2),
     #[cfg(target_arch = "x86_64")]
     simple!(PointwiseKernel, pointwise, sse2, Sse2),
     simple!(PointwiseKernel, pointwise, scalar, Scalar),
@@ -225,12 +273,22 @@ static POINTWISE: &[PointwiseKernel] = &[
 
 static MOMENTS: &[MomentsKernel] = &[
     #[cfg(target_arch = "x86_64")]
-    simple!(MomentsKernel, moments, avx512, Avx512),
+    exact!(MomentsKernel, "moments_f32", avx512, moments, Avx512),
     #[cfg(target_arch = "x86_64")]
-    simple!(MomentsKernel, moments, avx2, Avx2),
+    exact!(MomentsKernel, "moments_f32", avx2, moments, Avx2),
     #[cfg(target_arch = "x86_64")]
-    simple!(MomentsKernel, moments, sse2, Sse2),
-    simple!(MomentsKernel, moments, scalar, Scalar),
+    exact!(MomentsKernel, "moments_f32", sse2, moments, Sse2),
+    exact!(MomentsKernel, "moments_f32", scalar, moments, Scalar),
+];
+
+static QUANTIZE: &[QuantizeKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    exact!(QuantizeKernel, "quantize_f32", avx512, quantize, Avx512),
+    #[cfg(target_arch = "x86_64")]
+    exact!(QuantizeKernel, "quantize_f32", avx2, quantize, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    exact!(QuantizeKernel, "quantize_f32", sse2, quantize, Sse2),
+    exact!(QuantizeKernel, "quantize_f32", scalar, quantize, Scalar),
 ];
 
 /// A kernel passed over, and why.
@@ -259,6 +317,9 @@ pub struct Policy {
     /// Take only kernels with [`Order::Direct`], for results as close to the definition as `f32`
     /// allows.
     pub direct_only: bool,
+    /// Take only direct kernels that round every multiplication and addition, for the same results
+    /// on every processor.
+    pub portable_only: bool,
 }
 
 impl From<Cpu> for Policy {
@@ -266,6 +327,7 @@ impl From<Cpu> for Policy {
         Policy {
             cpu,
             direct_only: false,
+            portable_only: false,
         }
     }
 }
@@ -276,8 +338,10 @@ impl Policy {
             Err("not on this processor")
         } else if !self.cpu.has(isa) {
             Err("above the cap")
-        } else if self.direct_only && exactness.order != Order::Direct {
+        } else if (self.direct_only || self.portable_only) && exactness.order != Order::Direct {
             Err("not a direct sum")
+        } else if self.portable_only && exactness.fused {
+            Err("fused multiply-add")
         } else {
             Ok(())
         }
@@ -345,6 +409,13 @@ macro_rules! simple_access {
 }
 
 simple_access!(
+    CONV_INT8,
+    ConvInt8Kernel,
+    "int8 convolution",
+    conv_int8,
+    conv_int8_kernels
+);
+simple_access!(
     UPSAMPLE,
     UpsampleKernel,
     "interpolation",
@@ -359,6 +430,13 @@ simple_access!(
     pointwise_kernels
 );
 simple_access!(MOMENTS, MomentsKernel, "summing", moments, moments_kernels);
+simple_access!(
+    QUANTIZE,
+    QuantizeKernel,
+    "image quantisation",
+    quantize,
+    quantize_kernels
+);
 
 /// A line of the listing of all kernels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -383,9 +461,11 @@ pub fn all() -> impl Iterator<Item = Listed> {
         };
     }
     listed!(CONV)
+        .chain(listed!(CONV_INT8))
         .chain(listed!(UPSAMPLE))
         .chain(listed!(POINTWISE))
         .chain(listed!(MOMENTS))
+        .chain(listed!(QUANTIZE))
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(crate) trait Vector: Copy {
 
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
+    /// Rounds to nearest, halves to even, adds `zero` and stores bytes, which must result.
+    unsafe fn store_bytes(self, zero: i32, to: *mut u8);
     unsafe fn splat(value: f32) -> Self;
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
@@ -50,7 +52,7 @@ pub(crate) trait Vector: Copy {
 
 /// `N` registers side by side.
 #[derive(Clone, Copy)]
-pub(crate) struct Group<R, const N: usize>([R; N]);
+pub(crate) struct Group<R, const N: usize>(pub [R; N]);
 
 impl<R: Vector, const N: usize> Vector for Group<R, N> {
     const LANES: usize = N * R::LANES;
@@ -69,6 +71,14 @@ impl<R: Vector, const N: usize> Vector for Group<R, N> {
         for (i, part) in self.0.into_iter().enumerate() {
             // SAFETY: passed on from the caller.
             unsafe { part.store(to.add(i * R::LANES)) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, zero: i32, to: *mut u8) {
+        for (i, part) in self.0.into_iter().enumerate() {
+            // SAFETY: passed on from the caller.
+            unsafe { part.store_bytes(zero, to.add(i * R::LANES)) }
         }
     }
 
@@ -152,5 +162,112 @@ impl<R: Vector, const N: usize> Vector for Group<R, N> {
     unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
         // SAFETY: passed on from the caller.
         from_fn(|i| unsafe { R::mul_doubles(a[i], b[i]) })
+    }
+}
+
+/// The same vector with two roundings in [`mul_add`](Vector::mul_add).
+#[derive(Clone, Copy)]
+pub(crate) struct Unfused<V>(pub V);
+
+impl<V: Vector> Vector for Unfused<V> {
+    const LANES: usize = V::LANES;
+    const FUSED: bool = false;
+    type Part = Unfused<V::Part>;
+    type Doubles = V::Doubles;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(V::load(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: passed on from the caller.
+        unsafe { self.0.store(to) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, zero: i32, to: *mut u8) {
+        // SAFETY: passed on from the caller.
+        unsafe { self.0.store_bytes(zero, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(V::splat(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(self.0.add(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(self.0.sub(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(self.0.mul(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(self.0.div(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { self.mul(factor).add(addend) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(self.0.max(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: passed on from the caller.
+        unsafe { Unfused(self.0.min(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn zero_doubles() -> Self::Doubles {
+        // SAFETY: passed on from the caller.
+        unsafe { V::zero_doubles() }
+    }
+
+    #[inline(always)]
+    unsafe fn store_doubles(doubles: Self::Doubles, to: *mut f64) {
+        // SAFETY: passed on from the caller.
+        unsafe { V::store_doubles(doubles, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn widen(self) -> Self::Doubles {
+        // SAFETY: passed on from the caller.
+        unsafe { self.0.widen() }
+    }
+
+    #[inline(always)]
+    unsafe fn add_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: passed on from the caller.
+        unsafe { V::add_doubles(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        // SAFETY: passed on from the caller.
+        unsafe { V::mul_doubles(a, b) }
     }
 }

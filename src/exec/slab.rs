@@ -269,7 +269,7 @@ impl<'a> Slab<'a> {
                         rows,
                         columns,
                         slope: *slope,
-                        out: out.plane(),
+                        out: out.plane().into(),
                         scratch,
                     });
                     self.take_back(out);
@@ -297,7 +297,7 @@ impl<'a> Slab<'a> {
                         scale,
                         shift,
                         activation: *activation,
-                        out: out.plane(),
+                        out: out.plane().into(),
                     });
                     self.take_back(out);
                 }
@@ -360,7 +360,7 @@ impl<'a> Slab<'a> {
             epilogue: Epilogue {
                 residual: conv.residual.map(|id| self.read_plane(id, z)),
                 slope: conv.slope,
-                raw: raw.as_mut().map(Loan::plane),
+                raw: raw.as_mut().map(|loan| loan.plane().into()),
                 activated: conv.activated.as_ref().zip(activated.as_mut()).map(
                     |((coefficients, slope, _), loan)| {
                         let (scale, shift) = context.parameters.coefficients(coefficients, outputs);
@@ -368,7 +368,7 @@ impl<'a> Slab<'a> {
                             scale,
                             shift,
                             slope: *slope,
-                            out: loan.plane(),
+                            out: loan.plane().into(),
                         }
                     },
                 ),

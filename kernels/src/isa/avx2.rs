@@ -27,6 +27,20 @@ impl Vector for Ymm {
     }
 
     #[inline(always)]
+    unsafe fn store_bytes(self, zero: i32, to: *mut u8) {
+        // SAFETY: the caller promises 8 writable bytes.
+        unsafe {
+            let rounded = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(zero));
+            let [low, high] = [
+                _mm256_castsi256_si128(rounded),
+                _mm256_extracti128_si256::<1>(rounded),
+            ];
+            let words = _mm_packs_epi32(low, high);
+            _mm_storel_epi64(to.cast(), _mm_packus_epi16(words, words));
+        }
+    }
+
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: the caller promises AVX2 and FMA.
         unsafe { Ymm(_mm256_set1_ps(value)) }
@@ -113,4 +127,14 @@ impl Vector for Ymm {
     }
 }
 
-entry_points!(Group<Ymm, 2>, tile 6, wino2x4 6, features "avx2,fma,f16c");
+entry_points!(f32 Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
+entry_points!(wino2x4 Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
+entry_points!(exact Group<Ymm, 2>, features "avx2,fma,f16c");
+
+/// The same with separate multiply and add.
+pub(crate) mod unfused {
+    use super::*;
+    use crate::vector::Unfused;
+
+    entry_points!(f32 Unfused<Group<Ymm, 2>>, tile 6, features "avx2,fma,f16c");
+}

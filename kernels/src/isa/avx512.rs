@@ -27,6 +27,15 @@ impl Vector for Zmm {
     }
 
     #[inline(always)]
+    unsafe fn store_bytes(self, zero: i32, to: *mut u8) {
+        // SAFETY: the caller promises 16 writable bytes.
+        unsafe {
+            let rounded = _mm512_add_epi32(_mm512_cvtps_epi32(self.0), _mm512_set1_epi32(zero));
+            _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(rounded));
+        }
+    }
+
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: the caller promises AVX-512.
         unsafe { Zmm(_mm512_set1_ps(value)) }
@@ -113,4 +122,14 @@ impl Vector for Zmm {
     }
 }
 
-entry_points!(Zmm, tile 28, wino2x4 24, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+entry_points!(f32 Zmm, tile 28, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+entry_points!(wino2x4 Zmm, tile 24, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+entry_points!(exact Zmm, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+
+/// The same with separate multiply and add.
+pub(crate) mod unfused {
+    use super::*;
+    use crate::vector::Unfused;
+
+    entry_points!(f32 Unfused<Zmm>, tile 28, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+}

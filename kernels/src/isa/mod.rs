@@ -8,17 +8,31 @@ pub(crate) mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod sse2;
 
-/// Entry points of one instruction set: the generic bodies under its target features.
+/// Entry points of one vector type: the generic bodies under its target features.
 macro_rules! entry_points {
-    ($vector:ty, tile $tile:literal, wino2x4 $wino:literal $(, features $features:literal)?) => {
+    (f32 $vector:ty, tile $tile:literal $(, features $features:literal)?) => {
         pub(crate) const FUSED: bool = <$vector as crate::vector::Vector>::FUSED;
 
         entry_points! { @ $vector, $($features,)?
             conv(crate::contract::ConvArgs) = crate::op::conv::direct::<$vector, $tile>;
-            wino2x4(crate::contract::ConvArgs) = crate::op::winograd::winograd::<$vector, $wino>;
             upsample(crate::contract::UpsampleArgs) = crate::op::upsample::upsample::<$vector>;
             pointwise(crate::contract::PointwiseArgs) = crate::op::pointwise::pointwise::<$vector>;
+        }
+    };
+    (wino2x4 $vector:ty, tile $tile:literal $(, features $features:literal)?) => {
+        entry_points! { @ $vector, $($features,)?
+            wino2x4(crate::contract::ConvArgs) = crate::op::winograd::winograd::<$vector, $tile>;
+        }
+    };
+    (exact $vector:ty $(, features $features:literal)?) => {
+        entry_points! { @ $vector, $($features,)?
             moments(crate::contract::MomentsArgs) = crate::op::moments::moments::<$vector>;
+            quantize(crate::contract::QuantizeArgs) = crate::op::quantize::quantize::<$vector>;
+        }
+    };
+    (int8 $dot:ty, tile $tile:literal $(, features $features:literal)?) => {
+        entry_points! { @ $dot, $($features,)?
+            conv_int8(crate::contract::ConvInt8Args) = crate::op::conv_int8::direct::<$dot, $tile>;
         }
     };
     (@ $vector:ty, $features:literal, $($name:ident($args:ty) = $body:expr;)*) => {$(

@@ -3,6 +3,8 @@
 use std::array::from_fn;
 
 use super::entry_points;
+use crate::contract::{GROUP, LANES};
+use crate::dot::Dot;
 use crate::vector::{Group, Vector};
 
 /// Four values that the compiler may keep in whatever registers there are.
@@ -25,6 +27,16 @@ impl Vector for Quad {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller promises 4 writable values; the write needs no alignment.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes(self, zero: i32, to: *mut u8) {
+        // Adding it leaves an integer in the low bits of the sum.
+        const MAGIC: f32 = (3 << 22) as f32;
+        let round = |value: f32| (value + MAGIC).to_bits() as i32 - MAGIC.to_bits() as i32;
+        let bytes = self.0.map(|value| (round(value) + zero) as u8);
+        // SAFETY: the caller promises 4 writable bytes; the write needs no alignment.
+        unsafe { to.cast::<[u8; 4]>().write_unaligned(bytes) }
     }
 
     #[inline(always)]
@@ -101,4 +113,49 @@ impl Quad {
     }
 }
 
-entry_points!(Group<Quad, 4>, tile 2, wino2x4 2);
+entry_points!(f32 Group<Quad, 4>, tile 2);
+entry_points!(wino2x4 Group<Quad, 4>, tile 2);
+entry_points!(exact Group<Quad, 4>);
+
+/// The sums of a voxel.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums([i32; LANES]);
+
+impl Dot for Sums {
+    type Floats = Group<Quad, 4>;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Sums([0; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate<const WIDTH: usize>(
+        sums: &mut [Self; WIDTH],
+        inputs: *const u8,
+        step: usize,
+        weights: *const i8,
+    ) {
+        // SAFETY: the caller promises 16 x 4 readable weights.
+        let weights = unsafe { weights.cast::<[[i8; GROUP]; LANES]>().read() };
+        for (i, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller promises 4 readable inputs per voxel.
+            let inputs = unsafe { inputs.add(i * step).cast::<[u8; GROUP]>().read() };
+            for (sum, weights) in sums.0.iter_mut().zip(&weights) {
+                for (input, weight) in inputs.iter().zip(weights) {
+                    *sum += i32::from(*input) * i32::from(*weight);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn to_floats(self, offset: *const i32) -> Self::Floats {
+        // SAFETY: the caller promises 16 readable values; the read needs no alignment.
+        let offset = unsafe { offset.cast::<[i32; LANES]>().read_unaligned() };
+        let float = |lane: usize| self.0[lane].wrapping_add(offset[lane]) as f32;
+        Group(from_fn(|i| Quad(from_fn(|j| float(4 * i + j)))))
+    }
+}
+
+entry_points!(int8 Sums, tile 4);

@@ -27,6 +27,17 @@ impl Vector for Xmm {
     }
 
     #[inline(always)]
+    unsafe fn store_bytes(self, zero: i32, to: *mut u8) {
+        // SAFETY: the caller promises 4 writable bytes.
+        unsafe {
+            let rounded = _mm_add_epi32(_mm_cvtps_epi32(self.0), _mm_set1_epi32(zero));
+            let words = _mm_packs_epi32(rounded, rounded);
+            let bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+            to.cast::<i32>().write_unaligned(bytes);
+        }
+    }
+
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
         unsafe { Xmm(_mm_set1_ps(value)) }
@@ -113,4 +124,6 @@ impl Vector for Xmm {
     }
 }
 
-entry_points!(Group<Xmm, 4>, tile 2, wino2x4 2, features "sse2");
+entry_points!(f32 Group<Xmm, 4>, tile 2, features "sse2");
+entry_points!(wino2x4 Group<Xmm, 4>, tile 2, features "sse2");
+entry_points!(exact Group<Xmm, 4>, features "sse2");

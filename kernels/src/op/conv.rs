@@ -1,7 +1,8 @@
 //! Direct convolution of one output plane: a row of voxels times 16 output channels in registers.
 
-use super::{View, tile_width};
-use crate::contract::{ConvArgs, Epilogue, LANES, Source};
+use super::finish::Finish;
+use super::tile_width;
+use crate::contract::{ConvArgs, LANES, Source};
 use crate::registry::Form;
 use crate::vector::Vector;
 
@@ -24,77 +25,6 @@ pub(crate) unsafe fn direct<V: Vector, const TILE: usize>(args: &mut ConvArgs) {
             (false, _) => sweep::<V, TILE, false, 2>(args),
             (true, 1) => sweep::<V, TILE, true, 1>(args),
             (true, _) => sweep::<V, TILE, true, 2>(args),
-        }
-    }
-}
-
-/// Where the sums of a tile go.
-pub(crate) struct Finish<V> {
-    residual: Option<View<*const f32>>,
-    slope: V,
-    raw: Option<View<*mut f32>>,
-    activated: Option<Affine<V>>,
-}
-
-struct Affine<V> {
-    scale: *const f32,
-    shift: *const f32,
-    slope: V,
-    out: View<*mut f32>,
-}
-
-impl<V: Vector> Finish<V> {
-    /// # Safety
-    ///
-    /// The processor has the instruction set of `V`; the planes hold `height` x `width` voxels.
-    #[inline(always)]
-    pub(crate) unsafe fn new(epilogue: &mut Epilogue, height: usize, width: usize) -> Self {
-        // SAFETY: passed on from the caller.
-        unsafe {
-            Finish {
-                residual: (epilogue.residual.as_ref()).map(|plane| View::new(plane, height, width)),
-                slope: V::splat(epilogue.slope),
-                raw: (epilogue.raw.as_mut()).map(|plane| View::new_mut(plane, height, width)),
-                activated: epilogue.activated.as_mut().map(|activated| Affine {
-                    scale: activated.scale.as_ptr(),
-                    shift: activated.shift.as_ptr(),
-                    slope: V::splat(activated.slope),
-                    out: View::new_mut(&mut activated.out, height, width),
-                }),
-            }
-        }
-    }
-
-    /// Finishes and stores the sums, bias included, of one voxel from channel `lane` of the block on.
-    ///
-    /// # Safety
-    ///
-    /// As for `new`, and the voxel exists.
-    #[inline(always)]
-    pub(crate) unsafe fn store(
-        &self,
-        sum: V,
-        block: usize,
-        row: usize,
-        column: usize,
-        lane: usize,
-    ) {
-        // SAFETY: the planes that `new` was given contain the voxel.
-        unsafe {
-            let mut value = sum;
-            if let Some(residual) = &self.residual {
-                value = value.add(V::load(residual.at(block, row, column).add(lane)));
-            }
-            value = value.leaky(self.slope);
-            if let Some(raw) = &self.raw {
-                value.store(raw.at(block, row, column).add(lane));
-            }
-            if let Some(affine) = &self.activated {
-                let scale = V::load(affine.scale.add(block * LANES + lane));
-                let shift = V::load(affine.shift.add(block * LANES + lane));
-                let value = value.mul_add(scale, shift).leaky(affine.slope);
-                value.store(affine.out.at(block, row, column).add(lane));
-            }
         }
     }
 }

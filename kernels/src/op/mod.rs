@@ -1,8 +1,11 @@
 //! Bodies of the operations, generic over the vector type.
 
 pub(crate) mod conv;
+pub(crate) mod conv_int8;
+mod finish;
 pub(crate) mod moments;
 pub(crate) mod pointwise;
+pub(crate) mod quantize;
 pub(crate) mod upsample;
 pub(crate) mod winograd;
 
@@ -35,12 +38,12 @@ impl<P> View<P> {
     }
 }
 
-impl View<*const f32> {
+impl<T> View<*const T> {
     /// # Safety
     ///
     /// `plane` has room for the interior of `height` x `width` voxels and its halo.
     #[inline(always)]
-    unsafe fn new(plane: &Plane, height: usize, width: usize) -> Self {
+    unsafe fn new(plane: &Plane<T>, height: usize, width: usize) -> Self {
         let shape = PlaneShape {
             height,
             width,
@@ -58,18 +61,18 @@ impl View<*const f32> {
     ///
     /// The voxel is an interior voxel of the plane.
     #[inline(always)]
-    unsafe fn at(&self, block: usize, row: usize, column: usize) -> *const f32 {
+    unsafe fn at(&self, block: usize, row: usize, column: usize) -> *const T {
         // SAFETY: the caller names an interior voxel.
         unsafe { self.base.add(self.offset(block, row, column)) }
     }
 }
 
-impl View<*mut f32> {
+impl<T> View<*mut T> {
     /// # Safety
     ///
     /// `plane` has room for the interior of `height` x `width` voxels and its halo.
     #[inline(always)]
-    unsafe fn new_mut(plane: &mut PlaneMut, height: usize, width: usize) -> Self {
+    unsafe fn new_mut(plane: &mut PlaneMut<T>, height: usize, width: usize) -> Self {
         let shape = PlaneShape {
             height,
             width,
@@ -87,7 +90,7 @@ impl View<*mut f32> {
     ///
     /// The voxel is an interior voxel of the plane.
     #[inline(always)]
-    unsafe fn at(&self, block: usize, row: usize, column: usize) -> *mut f32 {
+    unsafe fn at(&self, block: usize, row: usize, column: usize) -> *mut T {
         // SAFETY: the caller names an interior voxel.
         unsafe { self.base.add(self.offset(block, row, column)) }
     }

@@ -1,6 +1,7 @@
 //! Per-channel affine map, optional addend and non-linearity over one plane.
 
 use super::View;
+use super::finish::Target;
 use crate::contract::{Activation, LANES, PointwiseArgs};
 use crate::vector::Vector;
 
@@ -15,7 +16,7 @@ pub(crate) unsafe fn pointwise<V: Vector>(args: &mut PointwiseArgs) {
     unsafe {
         let input = View::new(&args.input, height, width);
         let addend = (args.addend.as_ref()).map(|plane| View::new(plane, height, width));
-        let out = View::new_mut(&mut args.out, height, width);
+        let out = Target::<V>::new(&mut args.out, height, width);
         for block in 0..args.blocks {
             let scale = V::load(args.scale.as_ptr().add(block * LANES));
             let shift = V::load(args.shift.as_ptr().add(block * LANES));
@@ -29,7 +30,7 @@ pub(crate) unsafe fn pointwise<V: Vector>(args: &mut PointwiseArgs) {
                         Activation::Leaky { slope } => value.leaky(V::splat(slope)),
                         Activation::Gelu => gelu(value),
                     };
-                    value.store(out.at(block, row, column));
+                    out.store(value, block, row, column, 0);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Trilinear interpolation of one output plane.
 
-use super::View;
+use super::finish::Target;
 use crate::contract::{LANES, Tap, UpsampleArgs};
 use crate::vector::Vector;
 
@@ -33,7 +33,7 @@ pub(crate) unsafe fn upsample<V: Vector>(args: &mut UpsampleArgs) {
     // that is read lies inside it, that the output holds `rows` x `columns` voxels per block, and
     // that the scratch holds one input row; the caller promises the instruction set.
     unsafe {
-        let out = View::new_mut(&mut args.out, args.rows.len(), args.columns.len());
+        let out = Target::<V>::new(&mut args.out, args.rows.len(), args.columns.len());
         let [near, far] = args.planes.map(|plane| plane.as_ptr());
         let depth = V::splat(args.fraction);
         let slope = V::splat(args.slope);
@@ -54,9 +54,8 @@ pub(crate) unsafe fn upsample<V: Vector>(args: &mut UpsampleArgs) {
                     let (low, high) = ends(tap);
                     let low = V::load(scratch.add(low * LANES));
                     let high = V::load(scratch.add(high * LANES));
-                    lerp(low, high, V::splat(tap.fraction))
-                        .leaky(slope)
-                        .store(out.at(block, y, x));
+                    let value = lerp(low, high, V::splat(tap.fraction)).leaky(slope);
+                    out.store(value, block, y, x, 0);
                 }
             }
         }

@@ -12,7 +12,7 @@
 use std::iter;
 use std::ops::Range;
 
-use super::conv::Finish;
+use super::finish::Finish;
 use super::tile_width;
 use crate::contract::{ConvArgs, ConvProblem, LANES};
 use crate::registry::{Form, Prepared};

@@ -20,14 +20,14 @@ use super::{Test, blame, fills, selected};
 pub struct Case {
     pub problem: ConvProblem,
     /// Blocks (channels, if planar) and halo of each source.
-    sources: Vec<(usize, usize)>,
+    pub sources: Vec<(usize, usize)>,
     /// Rows and columns of the sources that no output voxel is centred on.
     surplus: usize,
-    blocks: Range<usize>,
-    residual: Option<usize>,
-    raw: Option<usize>,
-    activated: Option<usize>,
-    slopes: [f32; 2],
+    pub blocks: Range<usize>,
+    pub residual: Option<usize>,
+    pub raw: Option<usize>,
+    pub activated: Option<usize>,
+    pub slopes: [f32; 2],
 }
 
 impl Case {
@@ -70,7 +70,7 @@ impl Case {
         self
     }
 
-    fn shape(&self, halo: usize) -> PlaneShape {
+    pub fn shape(&self, halo: usize) -> PlaneShape {
         PlaneShape {
             height: self.problem.height,
             width: self.problem.width,
@@ -78,7 +78,7 @@ impl Case {
         }
     }
 
-    fn source_shape(&self, halo: usize) -> PlaneShape {
+    pub fn source_shape(&self, halo: usize) -> PlaneShape {
         let extent = |outputs| (outputs - 1) * self.problem.stride + 1 + self.surplus;
         PlaneShape {
             height: extent(self.problem.height),
@@ -194,7 +194,7 @@ impl Data {
                     halo,
                 }),
                 slope: case.slopes[0],
-                raw: case.raw.map(|halo| PlaneMut { data: raw, halo }),
+                raw: case.raw.map(|halo| PlaneMut { data: raw, halo }.into()),
                 activated: case.activated.map(|halo| Activated {
                     scale: &scale,
                     shift: &shift,
@@ -202,7 +202,8 @@ impl Data {
                     out: PlaneMut {
                         data: activated,
                         halo,
-                    },
+                    }
+                    .into(),
                 }),
             },
             scratch: &mut place(scratch),
@@ -269,7 +270,7 @@ fn check(kernel: &ConvKernel, peer: &ConvKernel, case: &Case, fill: Fill) -> Res
 }
 
 /// Cases by what varies in them.
-fn families() -> Vec<(String, Vec<Case>)> {
+pub fn families() -> Vec<(String, Vec<Case>)> {
     let mut families = Vec::new();
     for kernel in [1, 3] {
         for stride in [1, 2] {

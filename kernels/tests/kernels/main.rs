@@ -2,11 +2,13 @@
 //! against the limits of its memory. Trials are made from the registry: see `docs/kernels.md`.
 
 mod conv;
+mod conv_int8;
 mod guarded;
 mod moments;
 mod numbers;
 mod output;
 mod pointwise;
+mod quantize;
 mod second_opinion;
 mod upsample;
 
@@ -36,9 +38,11 @@ fn main() -> ExitCode {
         .collect();
 
     let mut tests = conv::tests(cpu);
+    tests.extend(conv_int8::tests(cpu));
     tests.extend(upsample::tests(cpu));
     tests.extend(pointwise::tests(cpu));
     tests.extend(moments::tests(cpu));
+    tests.extend(quantize::tests(cpu));
     tests.extend(second_opinion::tests(cpu));
     let mut trials: Vec<_> = tests
         .into_iter()

@@ -65,7 +65,7 @@ impl Numbers {
     }
 
     /// The next 24 random bits (Steele, Lea and Flood 2014, SplitMix).
-    fn bits(&mut self) -> u32 {
+    pub fn bits(&mut self) -> u32 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

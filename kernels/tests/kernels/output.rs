@@ -74,3 +74,24 @@ pub fn equal(found: &[f32], expected: &[f32], than: &str) -> Result<(), String> 
         )),
     }
 }
+
+/// What a plane of `blocks` blocks holds after `values` were written to the blocks `written`: `canary`
+/// everywhere else.
+pub fn written<T: Copy>(
+    canary: T,
+    shape: PlaneShape,
+    blocks: usize,
+    written: Range<usize>,
+    values: &[T],
+) -> Vec<T> {
+    let mut plane = vec![canary; shape.blocked_len(blocks)];
+    let mut rows = values.chunks_exact(shape.width * LANES);
+    for block in written {
+        for row in 0..shape.height {
+            let first = (block * shape.area() + shape.voxel(row, 0)) * LANES;
+            let values = rows.next().expect("one value per result");
+            plane[first..][..values.len()].copy_from_slice(values);
+        }
+    }
+    plane
+}

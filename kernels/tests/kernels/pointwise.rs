@@ -70,7 +70,8 @@ impl Case {
             out: PlaneMut {
                 data: &mut out,
                 halo: self.halos[2],
-            },
+            }
+            .into(),
         });
         (result, out)
     }
@@ -171,7 +172,8 @@ fn gelu(kernel: &PointwiseKernel) -> Result<(), String> {
         out: PlaneMut {
             data: &mut out,
             halo: 0,
-        },
+        }
+        .into(),
     });
     for (&x, &found) in input.iter().zip(&out) {
         let x = f64::from(x);

@@ -65,7 +65,8 @@ impl Case {
             out: PlaneMut {
                 data: &mut out,
                 halo: self.halo,
-            },
+            }
+            .into(),
             scratch: &mut Guarded::new(&scratch, placement),
         });
         (result, out)

@@ -1,0 +1,27 @@
+//! The private type that the int8 convolution is written in.
+
+use crate::vector::Vector;
+
+/// 32-bit sums of one voxel for the 16 output channels of a block.
+///
+/// # Safety
+///
+/// Every method requires that the processor has the instruction set of the implementing type.
+pub(crate) trait Dot: Copy {
+    /// The same 16 values as `f32`; not fused.
+    type Floats: Vector;
+
+    unsafe fn zero() -> Self;
+
+    /// Adds to each sum the products of 4 input channels with `[16 out][4 in]` weights. The inputs of
+    /// the voxels lie `step` bytes apart; all bytes that are meant may be read, at any alignment.
+    unsafe fn accumulate<const WIDTH: usize>(
+        sums: &mut [Self; WIDTH],
+        inputs: *const u8,
+        step: usize,
+        weights: *const i8,
+    );
+
+    /// `self + offset`; 16 values may be read.
+    unsafe fn to_floats(self, offset: *const i32) -> Self::Floats;
+}

@@ -1,0 +1,119 @@
+//! Direct convolution of one output plane from `u8` and `i8`: a row of voxels times 16 output
+//! channels in registers.
+
+use super::finish::Finish;
+use super::tile_width;
+use crate::contract::{ConvInt8Args, GROUP, GROUPS, LANES, Source};
+use crate::dot::Dot;
+use crate::vector::Vector;
+
+/// # Safety
+///
+/// The processor has the instruction set of `D`; `args.check` passed.
+#[inline(always)]
+pub(crate) unsafe fn direct<D: Dot, const TILE: usize>(args: &mut ConvInt8Args) {
+    // SAFETY: the caller's promises are those of `sweep`; the problem is what picks the variant.
+    unsafe {
+        match (args.problem.planar, args.problem.stride) {
+            (false, 1) => sweep::<D, TILE, false, 1>(args),
+            (false, _) => sweep::<D, TILE, false, 2>(args),
+            (true, 1) => sweep::<D, TILE, true, 1>(args),
+            (true, _) => sweep::<D, TILE, true, 2>(args),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for `direct`; `IMAGE` and `STRIDE` are those of the problem.
+#[inline(always)]
+unsafe fn sweep<D: Dot, const TILE: usize, const IMAGE: bool, const STRIDE: usize>(
+    args: &mut ConvInt8Args,
+) {
+    let problem = args.problem;
+    let per_block = problem.int8_weights_per_block();
+    // SAFETY: `check` proved that the output planes hold the problem's extent, and weights and
+    // vectors its output blocks; tiles never reach past the width.
+    unsafe {
+        let finish = Finish::<D::Floats>::new(&mut args.epilogue, problem.height, problem.width);
+        for block in args.blocks.clone() {
+            let weights = args.weights.as_ptr().add(block * per_block);
+            let offset = args.offset.as_ptr().add(block * LANES);
+            let scale = D::Floats::load(args.scale.as_ptr().add(block * LANES));
+            let bias = D::Floats::load(args.bias.as_ptr().add(block * LANES));
+            for row in 0..problem.height {
+                let mut column = 0;
+                // Widths beyond `TILE` vanish at compile time.
+                macro_rules! step {
+                    ($($width:literal)*) => {
+                        let width = tile_width(problem.width - column, TILE);
+                        $(if $width <= TILE && width >= $width {
+                            let sums = tile::<D, $width, IMAGE, STRIDE>(
+                                args.sources, problem.kernel, problem.dilation,
+                                weights, row, column,
+                            );
+                            for (i, sum) in sums.into_iter().enumerate() {
+                                let sum = sum.to_floats(offset).mul_add(scale, bias);
+                                finish.store(sum, block, row, column + i, 0);
+                            }
+                            column += $width;
+                            continue;
+                        })*
+                    };
+                }
+                while column < problem.width {
+                    step!(28 24 20 16 12 8 6 5 4 3 2 1);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of `WIDTH` neighbouring voxels of one row.
+///
+/// # Safety
+///
+/// The processor has the instruction set of `D`; the sources satisfy `ConvInt8Args::check` for a
+/// problem that contains the voxels; `weights` starts a whole output block.
+#[inline(always)]
+unsafe fn tile<D: Dot, const WIDTH: usize, const IMAGE: bool, const STRIDE: usize>(
+    sources: &[Source<u8>],
+    kernel: usize,
+    dilation: usize,
+    mut weights: *const i8,
+    row: usize,
+    column: usize,
+) -> [D; WIDTH] {
+    let (lanes, groups) = if IMAGE { (GROUP, 1) } else { (LANES, GROUPS) };
+    let reach = kernel / 2;
+    // SAFETY: the caller promises the instruction set.
+    let mut sums = [unsafe { D::zero() }; WIDTH];
+    for source in sources {
+        let shape = source.shape;
+        let blocks = if IMAGE { 1 } else { source.blocks };
+        let corner = (shape.voxel(row * STRIDE, column * STRIDE)
+            - reach * dilation * (shape.pitch() + 1))
+            * lanes;
+        for block in 0..blocks {
+            let corner = corner + block * shape.area() * lanes;
+            for plane in &source.planes[1 - reach..=1 + reach] {
+                for dy in 0..kernel {
+                    for dx in 0..kernel {
+                        let tap = corner + (dy * shape.pitch() + dx) * dilation * lanes;
+                        // SAFETY: rows and columns up to `reach * dilation` outside the interior
+                        // are halo, which `check` proved to be inside the plane.
+                        unsafe {
+                            let from = plane.as_ptr().add(tap);
+                            for group in 0..groups {
+                                let from = from.add(group * GROUP);
+                                D::accumulate(&mut sums, from, STRIDE * lanes, weights);
+                                weights = weights.add(LANES * GROUP);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    sums
+}

@@ -1,0 +1,315 @@
+//! Convolutions from `u8` and `i8`: every kernel returns the reference's own bits.
+
+use std::fmt::{self, Debug};
+
+use endocast_kernels::contract::{
+    Activated, ConvInt8Args, Epilogue, GROUP, LANES, Plane, PlaneMut, Quantisation, Source, Store,
+    pairs_fit,
+};
+use endocast_kernels::cpu::Cpu;
+use endocast_kernels::reference;
+use endocast_kernels::registry::{self, ConvInt8Kernel};
+
+use super::conv::{Case, families};
+use super::guarded::{Guarded, Placement};
+use super::numbers::{Fill, Numbers};
+use super::output::written;
+use super::{Test, blame, quick, selected};
+
+/// What inputs and weights are like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bytes {
+    /// Anything.
+    Random,
+    /// Inputs 255, of every two weights the largest sum.
+    Highest,
+    /// Inputs 255, of every two weights the smallest sum.
+    Lowest,
+    /// Of every two inputs one 255 and one 0, weights 127 and -127.
+    Opposite,
+    /// Anything, and infinities and NaNs among biases.
+    Infinite,
+}
+
+impl Bytes {
+    const ALL: [Bytes; 5] = [
+        Bytes::Random,
+        Bytes::Highest,
+        Bytes::Lowest,
+        Bytes::Opposite,
+        Bytes::Infinite,
+    ];
+
+    fn input(self, numbers: &mut Numbers, index: usize) -> u8 {
+        match self {
+            Bytes::Random | Bytes::Infinite => numbers.bits() as u8,
+            Bytes::Highest | Bytes::Lowest => 255,
+            Bytes::Opposite => [255, 0][(index + index / LANES) % 2],
+        }
+    }
+
+    fn pair(self, numbers: &mut Numbers) -> [i8; 2] {
+        match self {
+            Bytes::Random | Bytes::Infinite => {
+                let [a, b] = [(); 2].map(|()| (numbers.bits() % 255) as i32 - 127);
+                // Of the same sign they share 128.
+                let b = if a * b > 0 {
+                    b * (128 - a.abs()) / 128
+                } else {
+                    b
+                };
+                [a as i8, b as i8]
+            }
+            Bytes::Highest => [[127, 1], [64, 64]][numbers.bits() as usize % 2],
+            Bytes::Lowest => [[-1, -127], [-64, -64]][numbers.bits() as usize % 2],
+            Bytes::Opposite => [[127, -127], [-127, 127]][numbers.bits() as usize % 2],
+        }
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", format!("{self:?}").to_lowercase())
+    }
+}
+
+/// An output plane of either type.
+enum Out {
+    F32(Guarded<f32>),
+    U8(Guarded<u8>),
+}
+
+impl Out {
+    fn store(&mut self, halo: usize, quantisation: Quantisation) -> Store<'_> {
+        match self {
+            Out::F32(data) => Store::F32(PlaneMut { data, halo }),
+            Out::U8(data) => Store::U8(PlaneMut { data, halo }, quantisation),
+        }
+    }
+}
+
+/// Stands where nothing was written.
+const CANARY: f32 = 1e-41;
+const CANARY_BYTE: u8 = 0xa5;
+
+struct Data {
+    sources: Vec<[Vec<u8>; 3]>,
+    weights: Vec<i8>,
+    offset: Vec<i32>,
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+    residual: Vec<f32>,
+    affine: [Vec<f32>; 2],
+    quantisation: Quantisation,
+}
+
+impl Data {
+    fn new(case: &Case, bytes: Bytes) -> Data {
+        let numbers = &mut Numbers::new(Fill::Random, &format!("{case}, {bytes}"));
+        let problem = &case.problem;
+        let channels = problem.outputs * LANES;
+        let sources = (case.sources.iter()).map(|&(blocks, halo)| {
+            let area = case.source_shape(halo).area();
+            let len = match problem.planar {
+                true => area * GROUP,
+                false => area * blocks * LANES,
+            };
+            [0, 1, 2].map(|plane| match (problem.kernel, plane) {
+                (1, 0 | 2) => Vec::new(),
+                _ => (0..len).map(|i| bytes.input(numbers, i)).collect(),
+            })
+        });
+        let sources = sources.collect();
+        let mut weights: Vec<i8> = (0..problem.int8_weights_len() / 2)
+            .flat_map(|_| bytes.pair(numbers))
+            .collect();
+        if problem.planar {
+            // An image has no more channels than these.
+            for group in weights.chunks_exact_mut(GROUP) {
+                group[problem.inputs..].fill(0);
+            }
+        }
+        assert!(pairs_fit(&weights), "the data obey the rule");
+        let zero = numbers.bits() as u8;
+        let sum_of_block = |weights: &[i8], lane: usize| -> i32 {
+            let of_lane = weights.chunks_exact(GROUP).skip(lane).step_by(LANES);
+            of_lane.flatten().map(|&weight| i32::from(weight)).sum()
+        };
+        let offset = (weights.chunks_exact(problem.int8_weights_per_block()))
+            .flat_map(|block| {
+                (0..LANES).map(move |lane| -i32::from(zero) * sum_of_block(block, lane))
+            })
+            .collect();
+        let unit = 1.0 / (problem.int8_weights_per_block() as f32 * 40.0);
+        let scale = (0..channels)
+            .map(|_| unit * (numbers.values(1)[0] + 2.0))
+            .collect();
+        let mut bias = numbers.values(channels);
+        if bytes == Bytes::Infinite {
+            bias[0] = f32::INFINITY;
+            bias[1] = f32::NEG_INFINITY;
+            bias[2] = f32::NAN;
+            bias[3] = f32::MAX;
+        }
+        let residual = case.shape(case.residual.unwrap_or(0));
+        Data {
+            sources,
+            weights,
+            offset,
+            scale,
+            bias,
+            residual: numbers.values(residual.blocked_len(problem.outputs)),
+            affine: [numbers.factors(channels), numbers.values(channels)],
+            quantisation: Quantisation {
+                inverse_scale: 100.0,
+                zero: [0, 3, 128, 255][numbers.bits() as usize % 4],
+            },
+        }
+    }
+
+    /// Calls `run` with the arguments of the case; returns its result and the output planes, of which
+    /// the first is of `u8` if `raw_bytes`, the second otherwise.
+    fn with_args<R>(
+        &self,
+        case: &Case,
+        raw_bytes: bool,
+        placement: Placement,
+        run: impl FnOnce(&mut ConvInt8Args) -> R,
+    ) -> (R, [Option<Out>; 2]) {
+        let planes: Vec<_> = (self.sources.iter())
+            .map(|planes| {
+                planes
+                    .each_ref()
+                    .map(|plane| Guarded::new(plane, placement))
+            })
+            .collect();
+        let sources: Vec<_> = (planes.iter().zip(&case.sources))
+            .map(|(planes, &(blocks, halo))| Source {
+                planes: planes.each_ref().map(|plane| &**plane),
+                shape: case.source_shape(halo),
+                blocks,
+            })
+            .collect();
+        let [scale, bias, residual, factor, shift] = [
+            &self.scale,
+            &self.bias,
+            &self.residual,
+            &self.affine[0],
+            &self.affine[1],
+        ]
+        .map(|values| Guarded::new(values, placement));
+        let mut outputs =
+            [(case.raw, raw_bytes), (case.activated, !raw_bytes)].map(|(halo, bytes)| {
+                let len = case.shape(halo?).blocked_len(case.problem.outputs);
+                Some(match bytes {
+                    true => Out::U8(Guarded::new(&vec![CANARY_BYTE; len], placement)),
+                    false => Out::F32(Guarded::new(&vec![CANARY; len], placement)),
+                })
+            });
+        let [raw, activated] = &mut outputs;
+        let quantisation = self.quantisation;
+        let result = run(&mut ConvInt8Args {
+            problem: case.problem,
+            sources: &sources,
+            weights: &Guarded::new(&self.weights, placement),
+            offset: &Guarded::new(&self.offset, placement),
+            scale: &scale,
+            bias: &bias,
+            blocks: case.blocks.clone(),
+            epilogue: Epilogue {
+                residual: case.residual.map(|halo| Plane {
+                    data: &residual,
+                    halo,
+                }),
+                slope: case.slopes[0],
+                raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo, quantisation)),
+                activated: (activated.as_mut().zip(case.activated)).map(|(out, halo)| Activated {
+                    scale: &factor,
+                    shift: &shift,
+                    slope: case.slopes[1],
+                    out: out.store(halo, quantisation),
+                }),
+            },
+        });
+        (result, outputs)
+    }
+}
+
+/// Demands equal values, NaN being equal to NaN.
+fn same<T: PartialEq + Debug>(found: &[T], expected: &[T]) -> Result<(), String> {
+    let mut pairs = found.iter().zip(expected).enumerate();
+    #[expect(clippy::eq_op, reason = "a NaN is not itself")]
+    let differs = |a: &T, b: &T| a != b && !(a != a && b != b);
+    match pairs.find(|(_, (found, expected))| differs(found, expected)) {
+        None => Ok(()),
+        Some((index, (found, expected))) => Err(format!(
+            "element {index}: {found:?} instead of {expected:?}"
+        )),
+    }
+}
+
+fn check(kernel: &ConvInt8Kernel, case: &Case, bytes: Bytes) -> Result<(), String> {
+    let data = Data::new(case, bytes);
+    let reference = |args: &mut ConvInt8Args| reference::conv_int8(args);
+    let (expected, _) = data.with_args(case, false, Placement::End, reference);
+    let runs = [
+        (false, Placement::End),
+        (true, Placement::Start),
+        (false, Placement::Skewed),
+        (true, Placement::Skewed),
+    ];
+    for (raw_bytes, placement) in runs {
+        let run = |args: &mut ConvInt8Args| kernel.run(args);
+        let (_, outputs) = data.with_args(case, raw_bytes, placement, run);
+        let stored = [
+            (case.raw, &outputs[0], &expected.raw),
+            (case.activated, &outputs[1], &expected.activated),
+        ];
+        for (halo, found, expected) in stored {
+            let Some((halo, found)) = halo.zip(found.as_ref()) else {
+                continue;
+            };
+            let (shape, blocks) = (case.shape(halo), case.problem.outputs);
+            match found {
+                Out::F32(found) => {
+                    let plane = written(CANARY, shape, blocks, case.blocks.clone(), expected);
+                    same(found, &plane)?;
+                }
+                Out::U8(found) => {
+                    let bytes = expected.iter().map(|&value| data.quantisation.apply(value));
+                    let bytes: Vec<_> = bytes.collect();
+                    let plane = written(CANARY_BYTE, shape, blocks, case.blocks.clone(), &bytes);
+                    same(found, &plane)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+pub fn tests(cpu: Cpu) -> Vec<Test> {
+    let mut tests: Vec<Test> = Vec::new();
+    for kernel in registry::conv_int8_kernels(cpu) {
+        for (family, cases) in families() {
+            for bytes in Bytes::ALL {
+                if quick() && bytes == Bytes::Infinite {
+                    continue;
+                }
+                let cases = cases.clone();
+                let how_many = match bytes {
+                    Bytes::Random => Fill::Random,
+                    _ => Fill::Max,
+                };
+                let test = move || {
+                    selected(cases, how_many).try_for_each(|case| {
+                        check(kernel, &case, bytes)
+                            .map_err(|error| blame(&bytes.to_string(), &case, error))
+                    })
+                };
+                let name = format!("{}::{family}::{bytes}", kernel.name);
+                tests.push((name, Box::new(test)));
+            }
+        }
+    }
+    tests
+}
