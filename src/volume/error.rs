@@ -64,7 +64,7 @@ pub enum Error {
         /// Length of the compressed file in bytes.
         length: u64,
     },
-    /// Neither a NIfTI-1 nor a NIfTI-2 header.
+    /// Neither a NIfTI-1 nor a NIfTI-2 nor an MGH header.
     #[error("{}: not a NIfTI file", path.display())]
     NotNifti {
         /// The file.
@@ -211,6 +211,12 @@ pub enum Error {
         expected: [usize; 3],
         /// The array's shape.
         found: [usize; 3],
+    },
+    /// A mask to crop to that has no voxel.
+    #[error("{}: the mask is empty, so there is nothing to crop to", path.display())]
+    EmptyMask {
+        /// The file that was to be written.
+        path: PathBuf,
     },
     /// The output could not be written; nothing was left under its name.
     #[error("{}: cannot write: {source}", path.display())]

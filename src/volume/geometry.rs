@@ -55,19 +55,12 @@ impl Geometry {
         let (mut affine, name) = if header.sform_code() > 0 {
             (header.sform(), "sform")
         } else if header.qform_code() > 0 {
-            let flip = if header.pixdim(0) < 0.0 { -1.0 } else { 1.0 };
-            let [x, y, z] = voxel_sizes(header, path)?;
-            let rotation = rotation(header.quaternion());
-            (
-                assemble(rotation, [x, y, flip * z], header.qform_offset()),
-                "qform",
-            )
+            voxel_sizes(header, path)?;
+            (header.qform(), "qform")
         } else {
-            let identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-            (
-                assemble(identity, voxel_sizes(header, path)?, [0.0; 3]),
-                "pixdim",
-            )
+            let [x, y, z] = voxel_sizes(header, path)?;
+            let affine = [[x, 0.0, 0.0, 0.0], [0.0, y, 0.0, 0.0], [0.0, 0.0, z, 0.0]];
+            (affine, "pixdim")
         };
         let unit = header.millimetres_per_unit();
         affine.iter_mut().flatten().for_each(|value| *value *= unit);
@@ -192,42 +185,6 @@ fn voxel_sizes(header: &Header, path: &Path) -> Result<[f64; 3], Error> {
     Ok(sizes)
 }
 
-/// The rotation of a unit quaternion given by its last three components. Components whose squares
-/// sum to more than one are shortened to a half turn about the same axis.
-fn rotation([b, c, d]: [f64; 3]) -> [[f64; 3]; 3] {
-    let rest = 1.0 - (b * b + c * c + d * d);
-    let (a, [b, c, d]) = if rest < 1e-7 {
-        let norm = length([b, c, d]);
-        (0.0, [b / norm, c / norm, d / norm])
-    } else {
-        (rest.sqrt(), [b, c, d])
-    };
-    [
-        [
-            a * a + b * b - c * c - d * d,
-            2.0 * (b * c - a * d),
-            2.0 * (b * d + a * c),
-        ],
-        [
-            2.0 * (b * c + a * d),
-            a * a + c * c - b * b - d * d,
-            2.0 * (c * d - a * b),
-        ],
-        [
-            2.0 * (b * d - a * c),
-            2.0 * (c * d + a * b),
-            a * a + d * d - b * b - c * c,
-        ],
-    ]
-}
-
-fn assemble(rotation: [[f64; 3]; 3], sizes: [f64; 3], offset: [f64; 3]) -> [[f64; 4]; 3] {
-    std::array::from_fn(|row| {
-        let [x, y, z] = rotation[row];
-        [x * sizes[0], y * sizes[1], z * sizes[2], offset[row]]
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,11 +252,5 @@ mod tests {
         for affine in [flat, zero, nan] {
             assert_eq!(Geometry::new([2, 2, 2], affine), None);
         }
-    }
-
-    #[test]
-    fn long_quaternions_become_half_turns() {
-        let turn = rotation([0.0, 0.0, 2.0]);
-        assert_eq!(turn, [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]]);
     }
 }

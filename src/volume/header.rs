@@ -98,6 +98,12 @@ const SROW: Field = field(280, Kind::F32, 400, Kind::F64);
 
 const INTENT_NAME_LEN: usize = 16;
 
+/// The form code of a scanner's coordinates.
+const SCANNER: i16 = 1;
+
+/// The form code of coordinates that are aligned with another image, or of unknown origin.
+const ALIGNED: i16 = 2;
+
 /// A checked header. Its bytes are kept exactly as they were read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
@@ -111,7 +117,67 @@ pub struct Header {
     voxel_offset: u64,
 }
 
+/// A grid to make a header for.
+pub(super) struct Grid {
+    pub shape: [usize; 3],
+    pub volumes: usize,
+    /// In mm.
+    pub spacing: [f64; 3],
+    /// From voxel indices to RAS mm in the scanner.
+    pub affine: [[f64; 4]; 3],
+}
+
 impl Header {
+    /// The header of a single file that never was one: NIfTI-1 where its dimensions allow it.
+    pub(super) fn new(grid: &Grid, datatype: Datatype, big_endian: bool) -> Header {
+        let mut dimensions = grid.shape.to_vec();
+        dimensions.push(grid.volumes);
+        let short = dimensions.iter().all(|&extent| extent <= i16::MAX as usize);
+        let version = if short { Version::One } else { Version::Two };
+        let mut bytes = vec![0; version.header_len()];
+        let length = version.header_len() as u32;
+        bytes[..4].copy_from_slice(&if big_endian {
+            length.to_be_bytes()
+        } else {
+            length.to_le_bytes()
+        });
+        if version == Version::Two {
+            bytes[8..12].copy_from_slice(b"\r\n\x1a\n");
+        }
+        let mut header = Header {
+            bytes,
+            version,
+            big_endian,
+            single_file: true,
+            shape: grid.shape,
+            volumes: grid.volumes,
+            datatype,
+            voxel_offset: 0,
+        };
+        header.set_storage(true);
+        header.set_unscaled(datatype);
+        header.set(DIM, if grid.volumes > 1 { 4.0 } else { 3.0 });
+        for index in 0..7 {
+            let extent = dimensions.get(index).copied().unwrap_or(1);
+            header.set(DIM.at(index + 1), extent as f64);
+        }
+        header.set(PIXDIM, 1.0);
+        for (index, size) in grid.spacing.into_iter().enumerate() {
+            header.set(PIXDIM.at(index + 1), size);
+        }
+        header.set(XYZT_UNITS, 2.0);
+        header.set(SFORM_CODE, f64::from(SCANNER));
+        for (index, value) in grid.affine.into_iter().flatten().enumerate() {
+            header.set(SROW.at(index), value);
+        }
+        header
+    }
+
+    /// Says that the voxels begin elsewhere than in a NIfTI file.
+    pub(super) fn set_voxel_offset(&mut self, offset: u64) {
+        self.voxel_offset = offset;
+    }
+
     /// Version and byte order from the header's first four bytes, its own length.
     pub(super) fn recognise(length: [u8; 4]) -> Option<(Version, bool)> {
         [Version::One, Version::Two]
@@ -167,6 +233,11 @@ impl Header {
         self.big_endian
     }
 
+    /// Whether the byte order is not this machine's.
+    pub(super) fn is_swapped(&self) -> bool {
+        self.big_endian != cfg!(target_endian = "big")
+    }
+
     /// Whether header and voxels share one file (`.nii`), as opposed to a `.hdr`/`.img` pair.
     pub fn is_single_file(&self) -> bool {
         self.single_file
@@ -212,14 +283,15 @@ impl Header {
         self.get(SFORM_CODE) as i32
     }
 
-    /// The three stored components of the qform's unit quaternion.
-    pub(super) fn quaternion(&self) -> [f64; 3] {
-        std::array::from_fn(|i| self.get(QUATERN.at(i)))
-    }
-
-    /// The qform's offset in the file's unit of length.
-    pub(super) fn qform_offset(&self) -> [f64; 3] {
-        std::array::from_fn(|i| self.get(QOFFSET.at(i)))
+    /// The qform in the file's unit of length.
+    pub(super) fn qform(&self) -> [[f64; 4]; 3] {
+        let rotation = rotation(std::array::from_fn(|i| self.get(QUATERN.at(i))));
+        let flip = if self.pixdim(0) < 0.0 { -1.0 } else { 1.0 };
+        let [x, y, z] = [1, 2, 3].map(|axis| self.pixdim(axis).abs());
+        std::array::from_fn(|row| {
+            let [a, b, c] = rotation[row];
+            [a * x, b * y, c * z * flip, self.get(QOFFSET.at(row))]
+        })
     }
 
     /// The sform in the file's unit of length.
@@ -355,6 +427,41 @@ impl Header {
         self.voxel_offset = offset as u64;
     }
 
+    /// Declares a part of the grid: `shape` voxels along each axis, of which the first was voxel
+    /// `start`. A header with neither sform nor qform gets an sform.
+    pub(super) fn set_part(&mut self, start: [usize; 3], shape: [usize; 3]) {
+        let start = start.map(|index| index as f64);
+        let moved = |rows: [[f64; 4]; 3]| {
+            rows.map(|[x, y, z, offset]| x * start[0] + y * start[1] + z * start[2] + offset)
+        };
+        if self.qform_code() > 0 {
+            let offset = moved(self.qform());
+            for (index, value) in offset.into_iter().enumerate() {
+                self.set(QOFFSET.at(index), value);
+            }
+        }
+        if self.qform_code() <= 0 && self.sform_code() <= 0 {
+            self.set(SFORM_CODE, f64::from(ALIGNED));
+            for axis in 0..3 {
+                for column in 0..4 {
+                    let size = self.pixdim(axis + 1).abs();
+                    let value = if column == axis { size } else { 0.0 };
+                    self.set(SROW.at(4 * axis + column), value);
+                }
+            }
+        }
+        if self.sform_code() > 0 {
+            let offset = moved(self.sform());
+            for (row, value) in offset.into_iter().enumerate() {
+                self.set(SROW.at(4 * row + 3), value);
+            }
+        }
+        for (axis, extent) in shape.into_iter().enumerate() {
+            self.set(DIM.at(axis + 1), extent as f64);
+        }
+        self.shape = shape;
+    }
+
     /// Declares voxels of another type that are stored without scaling.
     pub(super) fn set_unscaled(&mut self, datatype: Datatype) {
         self.set(DATATYPE, f64::from(datatype.code()));
@@ -438,5 +545,45 @@ fn unsupported_name(code: i64) -> &'static str {
         2048 => "complex256",
         2304 => "rgba32",
         _ => "unknown",
+    }
+}
+
+/// The rotation of a unit quaternion given by its last three components. Components whose squares
+/// sum to more than one are shortened to a half turn about the same axis.
+fn rotation([b, c, d]: [f64; 3]) -> [[f64; 3]; 3] {
+    let rest = 1.0 - (b * b + c * c + d * d);
+    let (a, [b, c, d]) = if rest < 1e-7 {
+        let norm = b.hypot(c).hypot(d);
+        (0.0, [b / norm, c / norm, d / norm])
+    } else {
+        (rest.sqrt(), [b, c, d])
+    };
+    [
+        [
+            a * a + b * b - c * c - d * d,
+            2.0 * (b * c - a * d),
+            2.0 * (b * d + a * c),
+        ],
+        [
+            2.0 * (b * c + a * d),
+            a * a + c * c - b * b - d * d,
+            2.0 * (c * d - a * b),
+        ],
+        [
+            2.0 * (b * d - a * c),
+            2.0 * (c * d + a * b),
+            a * a + d * d - b * b - c * c,
+        ],
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_quaternions_become_half_turns() {
+        let turn = rotation([0.0, 0.0, 2.0]);
+        assert_eq!(turn, [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -21,15 +21,15 @@ enum Stream<R> {
 }
 
 /// Reads a source from its start; what is compressed is told by content, not by name.
-pub(super) struct Input<'a, R> {
-    path: &'a Path,
+pub(super) struct Input<R> {
+    path: PathBuf,
     stream: Stream<R>,
     length: u64,
     position: u64,
 }
 
-impl<'a> Input<'a, File> {
-    pub(super) fn open(path: &'a Path) -> Result<Self, Error> {
+impl Input<File> {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let open = |source| Error::Open {
             path: path.into(),
             source,
@@ -43,9 +43,9 @@ impl<'a> Input<'a, File> {
     }
 }
 
-impl<'a, R: Read + Seek> Input<'a, R> {
+impl<R: Read + Seek> Input<R> {
     /// `length` is the source's size in bytes; `path` is its name in errors.
-    pub(super) fn new(mut source: R, length: u64, path: &'a Path) -> Result<Self, Error> {
+    pub(super) fn new(mut source: R, length: u64, path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Read {
             path: path.into(),
             source,
@@ -64,7 +64,7 @@ impl<'a, R: Read + Seek> Input<'a, R> {
             Stream::Plain(source)
         };
         Ok(Input {
-            path,
+            path: path.into(),
             stream,
             length,
             position: 0,
@@ -72,8 +72,8 @@ impl<'a, R: Read + Seek> Input<'a, R> {
     }
 
     /// The source's name in errors.
-    pub(super) fn path(&self) -> &'a Path {
-        self.path
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Fills as much of `buffer` as the source has bytes for and returns their number.
@@ -102,7 +102,7 @@ impl<'a, R: Read + Seek> Input<'a, R> {
             source
                 .seek(SeekFrom::Start(position))
                 .map_err(|source| Error::Read {
-                    path: self.path.into(),
+                    path: self.path.clone(),
                     source,
                 })?;
             self.position = position;
@@ -120,13 +120,13 @@ impl<'a, R: Read + Seek> Input<'a, R> {
     pub(super) fn check_claim(&self, needed: u64) -> Result<(), Error> {
         match self.stream {
             Stream::Plain(_) if needed > self.length => Err(Error::Truncated {
-                path: self.path.into(),
+                path: self.path.clone(),
                 needed,
                 found: self.length,
             }),
             Stream::Gzip(_) if needed > self.length.saturating_mul(MAX_EXPANSION) => {
                 Err(Error::ClaimTooLarge {
-                    path: self.path.into(),
+                    path: self.path.clone(),
                     claimed: needed,
                     length: self.length,
                 })
@@ -141,7 +141,7 @@ impl<'a, R: Read + Seek> Input<'a, R> {
         if let Stream::Gzip(decoder) = &mut self.stream {
             let probe = retry(|| decoder.read(&mut [0]));
             probe.map_err(|source| Error::Gzip {
-                path: self.path.into(),
+                path: self.path.clone(),
                 source,
             })?;
         }
@@ -150,7 +150,7 @@ impl<'a, R: Read + Seek> Input<'a, R> {
 
     /// One read; a compressed source that breaks off counts as ended.
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let path = self.path;
+        let path = &self.path;
         let result = match &mut self.stream {
             Stream::Plain(source) => retry(|| source.read(buffer)).map_err(|source| Error::Read {
                 path: path.into(),
@@ -182,7 +182,7 @@ impl<'a, R: Read + Seek> Input<'a, R> {
 
     fn truncated(&self, needed: u64) -> Error {
         Error::Truncated {
-            path: self.path.into(),
+            path: self.path.clone(),
             needed,
             found: self.position,
         }

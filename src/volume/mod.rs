@@ -1,7 +1,7 @@
-//! Head scans in NIfTI files: reading them, and writing images on their grid.
+//! Head scans in files: reading them, and writing NIfTI images on their grid.
 //!
-//! [`Scan::read`] takes NIfTI-1 and NIfTI-2, as `.nii` or as a `.hdr`/`.img` pair, plain or
-//! compressed with gzip, in either byte order. No file content makes it panic, and memory follows
+//! [`Scan::read`] takes NIfTI-1 and NIfTI-2, as `.nii` or as a `.hdr`/`.img` pair, in either byte
+//! order, and FreeSurfer's MGH; all of them plain or compressed with gzip. No file content makes it panic, and memory follows
 //! the bytes that a file really has.
 //!
 //! What is accepted, and how:
@@ -14,14 +14,19 @@
 //! * The affine is the sform, the qform or the bare voxel size; see [`Geometry`].
 //! * Bytes after the last voxel of a plain file, and header extensions: ignored.
 //!
+//! A scan from an MGH file has the header of a NIfTI file on the same grid.
+//!
 //! Everything else is an [`Error`] with one line that names the file and the cause.
 
+mod crop;
 mod error;
 mod geometry;
 mod header;
 mod input;
+mod mgh;
 mod naming;
 mod read;
+mod series;
 mod voxels;
 mod write;
 
@@ -30,8 +35,9 @@ use ndarray::{Array3, ShapeBuilder};
 pub use error::Error;
 pub use geometry::Geometry;
 pub use header::{Header, Version};
+pub use naming::stem;
 pub use voxels::{Datatype, Scaling, Voxels};
-pub use write::check_output_name;
+pub use write::{Target, check_output_name};
 
 pub(crate) use voxels::{Voxel, with_voxels};
 

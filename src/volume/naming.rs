@@ -1,6 +1,6 @@
 //! What the name of a NIfTI file says: single file, header or image half, compressed or not.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// The part of an image a file holds.
@@ -74,6 +74,17 @@ impl Naming {
     }
 }
 
+/// The file name without the suffixes that tell its format, such as `.nii.gz` or `.mgz`.
+pub fn stem(path: impl AsRef<Path>) -> OsString {
+    let mut name = Path::new(path.as_ref().file_name().unwrap_or_default());
+    for suffixes in [&["gz"][..], &["nii", "hdr", "img", "mgh", "mgz"]] {
+        if suffixes.iter().any(|suffix| has_extension(name, suffix)) {
+            name = Path::new(name.file_stem().unwrap_or_default());
+        }
+    }
+    name.into()
+}
+
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension()
         .is_some_and(|found: &OsStr| found.eq_ignore_ascii_case(extension))
@@ -99,6 +110,20 @@ mod tests {
         ] {
             let found = Naming::of(Path::new(name)).map(|naming| (naming.part, naming.gzip));
             assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn stems_have_no_suffix_of_a_format() {
+        for (path, expected) in [
+            ("a/sub-01_T1w.v2.nii.gz", "sub-01_T1w.v2"),
+            ("A.NII.GZ", "A"),
+            ("a.hdr", "a"),
+            ("orig.mgz", "orig"),
+            ("a.png", "a.png"),
+            ("-", "-"),
+        ] {
+            assert_eq!(stem(path), expected);
         }
     }
 

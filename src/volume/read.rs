@@ -1,5 +1,6 @@
 //! Reading scans.
 
+use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use super::error::Error;
 use super::geometry::Geometry;
 use super::header::Header;
 use super::input::Input;
+use super::mgh::{self, Mgh};
 use super::naming::{Naming, Part};
 use super::voxels::{Datatype, Scaling, Voxel, Voxels, swap_bytes, with_voxels};
 use super::{FourD, Scan};
@@ -17,8 +19,8 @@ use super::{FourD, Scan};
 const FIRST_PIECE: usize = 1 << 20;
 
 impl Scan {
-    /// Reads a scan from a `.nii`, `.hdr` or `.img` file or any of them compressed with gzip; of a
-    /// pair either half may be given. What the file is, is told by its content.
+    /// Reads a scan from a `.nii`, `.hdr`, `.img` or `.mgh` file or any of them compressed with
+    /// gzip; of a pair either half may be given. What the file is, is told by its content.
     ///
     /// Only the volume that `four_d` asks for is loaded. Volumes that follow it are neither read
     /// nor checked.
@@ -27,29 +29,11 @@ impl Scan {
     ///
     /// One [`Error`] per way a file can be unreadable, unsupported or wrong.
     pub fn read(path: impl AsRef<Path>, four_d: FourD) -> Result<Scan, Error> {
-        let path = path.as_ref();
-        let naming = Naming::of(path);
-        let header_path = match &naming {
-            Some(naming) if naming.part == Part::Image => find(path, naming, Part::Header)?,
-            _ => path.to_path_buf(),
-        };
-        let mut input = Input::open(&header_path)?;
-        let header = read_header(&mut input, &header_path)?;
-        let geometry = Geometry::from_header(&header, &header_path)?;
-        if header.is_single_file() {
-            return load(header, geometry, input, four_d);
-        }
-        drop(input);
-        let image_path = match &naming {
-            Some(naming) if naming.part == Part::Image => path.to_path_buf(),
-            Some(naming) => find(path, naming, Part::Image)?,
-            None => return Err(missing(path, Part::Image)),
-        };
-        load(header, geometry, Input::open(&image_path)?, four_d)
+        Source::open(path.as_ref(), four_d)?.load()
     }
 
-    /// Reads a scan from the content of a `.nii` or `.nii.gz` file; `name` stands for the file in
-    /// error messages.
+    /// Reads a scan from the content of a file, as [`Scan::read`] does; `name` stands for the file
+    /// in error messages.
     ///
     /// # Errors
     ///
@@ -57,12 +41,11 @@ impl Scan {
     pub fn from_bytes(bytes: &[u8], name: impl AsRef<Path>, four_d: FourD) -> Result<Scan, Error> {
         let name = name.as_ref();
         let mut input = Input::new(Cursor::new(bytes), bytes.len() as u64, name)?;
-        let header = read_header(&mut input, name)?;
-        if !header.is_single_file() {
+        let description = Description::read(&mut input, name)?;
+        if !description.stored.is_single_file() {
             return Err(missing(name, Part::Image));
         }
-        let geometry = Geometry::from_header(&header, name)?;
-        load(header, geometry, input, four_d)
+        Source::new(description, input, four_d)?.load()
     }
 }
 
@@ -82,70 +65,148 @@ fn find(path: &Path, naming: &Naming, part: Part) -> Result<PathBuf, Error> {
         .ok_or_else(|| missing(path, part))
 }
 
-fn read_header<R: Read + Seek>(input: &mut Input<R>, path: &Path) -> Result<Header, Error> {
-    let not_nifti = || Error::NotNifti { path: path.into() };
-    let mut length = [0; 4];
-    if input.read_up_to(&mut length)? < length.len() {
-        return Err(not_nifti());
-    }
-    let (version, big_endian) = Header::recognise(length).ok_or_else(not_nifti)?;
-    let mut bytes = vec![0; version.header_len()];
-    let (start, rest) = bytes.split_at_mut(length.len());
-    start.copy_from_slice(&length);
-    input.read_exact(rest, version.header_len() as u64)?;
-    Header::parse(bytes, version, big_endian, path)
-}
-
-/// Loads the chosen volume from `input`, the file that holds the voxels.
-fn load<R: Read + Seek>(
+/// What the start of a file says about the rest.
+struct Description {
+    /// The header that tells where and how the voxels are stored.
+    stored: Header,
+    /// The header for files made from this one.
     header: Header,
     geometry: Geometry,
-    mut input: Input<R>,
-    four_d: FourD,
-) -> Result<Scan, Error> {
-    let volumes = header.volumes();
-    let chosen = match four_d {
-        FourD::First => 0..1,
-        FourD::Volume(index) if index < volumes => index..index + 1,
-        FourD::Volume(index) => {
-            return Err(Error::NoSuchVolume {
-                path: input.path().into(),
-                index,
-                volumes,
+}
+
+impl Description {
+    fn read<R: Read + Seek>(input: &mut Input<R>, path: &Path) -> Result<Description, Error> {
+        let not_nifti = || Error::NotNifti { path: path.into() };
+        let mut start = [0; 4];
+        if input.read_up_to(&mut start)? < start.len() {
+            return Err(not_nifti());
+        }
+        if start == mgh::MAGIC {
+            let mgh = Mgh::read(input, path)?;
+            return Ok(Description {
+                stored: mgh.stored,
+                header: mgh.native,
+                geometry: mgh.geometry,
             });
         }
-        FourD::Mean => 0..volumes,
-    };
-    let layout = Layout::new(&header, &chosen).ok_or_else(|| Error::SizeOverflow {
-        path: input.path().into(),
-    })?;
-    input.check_claim(layout.end)?;
-    input.skip_to(layout.start, layout.end)?;
-
-    let (voxels, scaling) = if chosen.len() == 1 {
-        (layout.read_volume(&mut input)?, header.scaling())
-    } else {
-        let mut sums = Vec::new();
-        for _ in chosen.clone() {
-            let volume = layout.read_volume(&mut input)?;
-            with_voxels!(&volume, |data| add(&mut sums, data, header.scaling()));
-        }
-        let mean = sums
-            .iter()
-            .map(|sum| (sum / volumes as f64) as f32)
-            .collect();
-        (Voxels::F32(mean), Scaling::NONE)
-    };
-    if chosen.end == volumes {
-        input.finish()?;
+        let (version, big_endian) = Header::recognise(start).ok_or_else(not_nifti)?;
+        let mut bytes = vec![0; version.header_len()];
+        let (first, rest) = bytes.split_at_mut(start.len());
+        first.copy_from_slice(&start);
+        input.read_exact(rest, version.header_len() as u64)?;
+        let header = Header::parse(bytes, version, big_endian, path)?;
+        let geometry = Geometry::from_header(&header, path)?;
+        Ok(Description {
+            stored: header.clone(),
+            header,
+            geometry,
+        })
     }
-    Ok(Scan {
-        header,
-        geometry,
-        voxels,
-        scaling,
-        mean: chosen.len() > 1,
-    })
+}
+
+/// A file whose header has been read, and the volumes that are wanted of it.
+pub(super) struct Source<R> {
+    description: Description,
+    input: Input<R>,
+    layout: Layout,
+    chosen: Range<usize>,
+}
+
+impl Source<File> {
+    /// Opens a file, or the two files of a pair.
+    pub fn open(path: &Path, four_d: FourD) -> Result<Self, Error> {
+        let naming = Naming::of(path);
+        let header_path = match &naming {
+            Some(naming) if naming.part == Part::Image => find(path, naming, Part::Header)?,
+            _ => path.to_path_buf(),
+        };
+        let mut input = Input::open(&header_path)?;
+        let description = Description::read(&mut input, &header_path)?;
+        if description.stored.is_single_file() {
+            return Source::new(description, input, four_d);
+        }
+        drop(input);
+        let image_path = match &naming {
+            Some(naming) if naming.part == Part::Image => path.to_path_buf(),
+            Some(naming) => find(path, naming, Part::Image)?,
+            None => return Err(missing(path, Part::Image)),
+        };
+        Source::new(description, Input::open(&image_path)?, four_d)
+    }
+}
+
+impl<R: Read + Seek> Source<R> {
+    /// `input` is the file that holds the voxels.
+    fn new(description: Description, mut input: Input<R>, four_d: FourD) -> Result<Self, Error> {
+        let stored = &description.stored;
+        let volumes = stored.volumes();
+        let chosen = match four_d {
+            FourD::First => 0..1,
+            FourD::Volume(index) if index < volumes => index..index + 1,
+            FourD::Volume(index) => {
+                return Err(Error::NoSuchVolume {
+                    path: input.path().into(),
+                    index,
+                    volumes,
+                });
+            }
+            FourD::Mean => 0..volumes,
+        };
+        let layout = Layout::new(stored, &chosen).ok_or_else(|| Error::SizeOverflow {
+            path: input.path().into(),
+        })?;
+        input.check_claim(layout.end)?;
+        input.skip_to(layout.start, layout.end)?;
+        Ok(Source {
+            description,
+            input,
+            layout,
+            chosen,
+        })
+    }
+
+    /// The header for files made from this one.
+    pub fn header(&self) -> &Header {
+        &self.description.header
+    }
+
+    /// The next of the chosen volumes.
+    pub fn next_volume(&mut self) -> Result<Voxels, Error> {
+        self.layout.read_volume(&mut self.input)
+    }
+
+    /// Call after the last chosen volume: if the file ends with it, its checksum is verified.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.chosen.end == self.header().volumes() {
+            self.input.finish()?;
+        }
+        Ok(())
+    }
+
+    fn load(mut self) -> Result<Scan, Error> {
+        let header = self.header().clone();
+        let geometry = self.description.geometry.clone();
+        let count = self.chosen.len();
+        let (voxels, scaling) = if count == 1 {
+            (self.next_volume()?, header.scaling())
+        } else {
+            let mut sums = Vec::new();
+            for _ in 0..count {
+                let volume = self.next_volume()?;
+                with_voxels!(&volume, |data| add(&mut sums, data, header.scaling()));
+            }
+            let mean = sums.iter().map(|sum| (sum / count as f64) as f32);
+            (Voxels::F32(mean.collect()), Scaling::NONE)
+        };
+        self.finish()?;
+        Ok(Scan {
+            header,
+            geometry,
+            voxels,
+            scaling,
+            mean: count > 1,
+        })
+    }
 }
 
 /// Adds real values, in which NaN and infinities count as 0.
@@ -179,7 +240,7 @@ impl Layout {
         };
         Some(Layout {
             datatype: header.datatype(),
-            swapped: header.is_big_endian() != cfg!(target_endian = "big"),
+            swapped: header.is_swapped(),
             voxels_per_volume,
             start: position(chosen.start)?,
             end: position(chosen.end)?,

@@ -176,13 +176,13 @@ impl Scaling {
         self.slope * stored + self.intercept
     }
 
-    /// The stored value whose real value is nearest to zero. For integers it is rounded and kept
+    /// The stored value whose real value is nearest to `real`. For integers it is rounded and kept
     /// inside the type's range.
-    pub(super) fn stored_zero<T: Voxel>(self) -> T {
-        let exact = if self.intercept == 0.0 {
+    pub(super) fn stored<T: Voxel>(self, real: f64) -> T {
+        let exact = if real == self.intercept {
             0.0
         } else {
-            -self.intercept / self.slope
+            (real - self.intercept) / self.slope
         };
         match T::DATATYPE {
             Datatype::F32 | Datatype::F64 => T::from_f64(exact),
@@ -210,15 +210,16 @@ mod tests {
     }
 
     #[test]
-    fn stored_zero_is_the_nearest_representable() {
-        assert_eq!(Scaling::NONE.stored_zero::<i16>(), 0);
-        assert_eq!(Scaling::new(1.0, -1024.0).stored_zero::<u16>(), 1024);
-        assert_eq!(Scaling::new(2.0, 3.0).stored_zero::<i16>(), -2);
-        assert_eq!(Scaling::new(1.0, 1000.0).stored_zero::<u8>(), 0);
-        assert_eq!(Scaling::new(2.0, 3.0).stored_zero::<f32>(), -1.5);
-        let zero = Scaling::new(-2.0, 0.0).stored_zero::<f32>();
+    fn stored_values_are_the_nearest_representable() {
+        assert_eq!(Scaling::NONE.stored::<i16>(0.0), 0);
+        assert_eq!(Scaling::NONE.stored::<i16>(-7.4), -7);
+        assert_eq!(Scaling::new(1.0, -1024.0).stored::<u16>(0.0), 1024);
+        assert_eq!(Scaling::new(2.0, 3.0).stored::<i16>(0.0), -2);
+        assert_eq!(Scaling::new(1.0, 1000.0).stored::<u8>(0.0), 0);
+        assert_eq!(Scaling::new(2.0, 3.0).stored::<f32>(0.0), -1.5);
+        let zero = Scaling::new(-2.0, 0.0).stored::<f32>(0.0);
         assert!(zero == 0.0 && zero.is_sign_positive());
-        assert_eq!(Scaling::new(1e-300, 1e300).stored_zero::<i8>(), i8::MIN);
+        assert_eq!(Scaling::new(1e-300, 1e300).stored::<i8>(0.0), i8::MIN);
     }
 
     #[test]

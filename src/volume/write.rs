@@ -29,6 +29,22 @@ fn naming(path: &Path) -> Result<Naming, Error> {
     Naming::of(path).ok_or_else(|| Error::UnknownSuffix { path: path.into() })
 }
 
+/// Where an image goes.
+pub enum Target<'a> {
+    /// A file or a pair of files, as the name says.
+    File(&'a Path),
+    /// A single uncompressed file's content, into a stream; the path is its name in errors.
+    Stream(&'a mut dyn Write, &'a Path),
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn path(&self) -> &'a Path {
+        match self {
+            Target::File(path) | Target::Stream(_, path) => path,
+        }
+    }
+}
+
 /// # Output
 ///
 /// The name's suffix picks the form: `.nii` is one file, `.hdr` or `.img` is a pair, `.gz` behind
@@ -52,10 +68,18 @@ impl Scan {
     ///
     /// [`Error::UnknownSuffix`], [`Error::ShapeMismatch`], [`Error::Write`].
     pub fn write_mask(&self, path: impl AsRef<Path>, mask: &Array3<u8>) -> Result<(), Error> {
-        let path = path.as_ref();
-        self.check_shape(path, mask)?;
+        self.send_mask(Target::File(path.as_ref()), mask)
+    }
+
+    /// [`Scan::write_mask`] to any target.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scan::write_mask`].
+    pub fn send_mask(&self, target: Target, mask: &Array3<u8>) -> Result<(), Error> {
+        self.check_shape(target.path(), mask)?;
         let voxels = mask.t().into_iter().map(|&inside| u8::from(inside != 0));
-        self.write(path, self.derived_header(Datatype::U8), voxels)
+        write(target, self.derived_header(Datatype::U8), voxels)
     }
 
     /// Writes a map of the scan's shape, such as probabilities or distances, as `float32`.
@@ -64,13 +88,18 @@ impl Scan {
     ///
     /// As [`Scan::write_mask`].
     pub fn write_f32(&self, path: impl AsRef<Path>, map: &Array3<f32>) -> Result<(), Error> {
-        let path = path.as_ref();
-        self.check_shape(path, map)?;
-        self.write(
-            path,
-            self.derived_header(Datatype::F32),
-            map.t().into_iter().copied(),
-        )
+        self.send_f32(Target::File(path.as_ref()), map)
+    }
+
+    /// [`Scan::write_f32`] to any target.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scan::write_mask`].
+    pub fn send_f32(&self, target: Target, map: &Array3<f32>) -> Result<(), Error> {
+        self.check_shape(target.path(), map)?;
+        let header = self.derived_header(Datatype::F32);
+        write(target, header, map.t().into_iter().copied())
     }
 
     /// Writes the scan with everything outside the mask removed: where `mask` is 0, voxels get the
@@ -82,22 +111,73 @@ impl Scan {
     ///
     /// As [`Scan::write_mask`].
     pub fn write_brain(&self, path: impl AsRef<Path>, mask: &Array3<u8>) -> Result<(), Error> {
-        let path = path.as_ref();
+        self.send_brain(Target::File(path.as_ref()), mask, 0.0)
+    }
+
+    /// [`Scan::write_brain`] to any target, with another real value than zero outside the mask: the
+    /// nearest that can be stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scan::write_mask`].
+    pub fn send_brain(&self, target: Target, mask: &Array3<u8>, fill: f64) -> Result<(), Error> {
+        self.check_shape(target.path(), mask)?;
+        let header = self.brain_header();
+        with_voxels!(&self.voxels, |data| {
+            let fill = self.scaling.stored(fill);
+            write(target, header, masked(data, mask, fill))
+        })
+    }
+
+    /// Writes the part of the brain image, as [`Scan::write_brain`] makes it, that holds the mask
+    /// and `margin_mm` around it, as far as the scan goes. Its sform and qform say where it is; if
+    /// the scan has neither, it gets an sform.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scan::write_mask`]; [`Error::EmptyMask`].
+    pub fn send_crop(
+        &self,
+        target: Target,
+        mask: &Array3<u8>,
+        margin_mm: f64,
+        fill: f64,
+    ) -> Result<(), Error> {
+        let path = target.path();
         self.check_shape(path, mask)?;
+        let ranges = super::crop::bounds(mask, self.geometry.spacing, margin_mm);
+        let ranges = ranges.ok_or_else(|| Error::EmptyMask { path: path.into() })?;
+        let mut header = self.brain_header();
+        header.set_single_volume();
+        super::crop::move_header(&mut header, &ranges);
+        let [x, y, z] = ranges;
+        let shape = self.geometry.shape;
+        with_voxels!(&self.voxels, |data| {
+            let fill = self.scaling.stored(fill);
+            let voxels = z.flat_map(|k| {
+                let x = x.clone();
+                y.clone().flat_map(move |j| {
+                    let row = (k * shape[1] + j) * shape[0];
+                    x.clone().map(move |i| {
+                        if mask[[i, j, k]] != 0 {
+                            data[row + i]
+                        } else {
+                            fill
+                        }
+                    })
+                })
+            });
+            write(target, header, voxels)
+        })
+    }
+
+    /// Header of the scan with some voxels replaced.
+    fn brain_header(&self) -> Header {
         let mut header = self.header.clone();
         if self.mean {
             header.set_unscaled(self.voxels.datatype());
         }
-        with_voxels!(&self.voxels, |data| {
-            let zero = self.scaling.stored_zero();
-            let inside = mask.t();
-            let voxels = data.iter().zip(&inside).map(
-                |(&voxel, &inside)| {
-                    if inside != 0 { voxel } else { zero }
-                },
-            );
-            self.write(path, header, voxels)
-        })
+        header
     }
 
     /// The header for voxels that are computed from the scan.
@@ -108,7 +188,7 @@ impl Scan {
         header
     }
 
-    fn check_shape<T>(&self, path: &Path, array: &Array3<T>) -> Result<(), Error> {
+    pub(super) fn check_shape<T>(&self, path: &Path, array: &Array3<T>) -> Result<(), Error> {
         let expected = self.geometry.shape;
         let (x, y, z) = array.dim();
         let found = [x, y, z];
@@ -121,53 +201,79 @@ impl Scan {
         }
         Ok(())
     }
-
-    /// Writes voxels, first axis fastest.
-    fn write<T: Voxel>(
-        &self,
-        path: &Path,
-        mut header: Header,
-        voxels: impl Iterator<Item = T>,
-    ) -> Result<(), Error> {
-        let naming = naming(path)?;
-        header.set_single_volume();
-        header.set_storage(naming.part == Part::Whole);
-        write_files(path, &naming, &header, voxels).map_err(|source| Error::Write {
-            path: path.into(),
-            source,
-        })
-    }
 }
 
-fn write_files<T: Voxel>(
+/// Voxels of a volume, first axis fastest, with `fill` where the mask is 0.
+pub(super) fn masked<T: Voxel>(data: &[T], mask: &Array3<u8>, fill: T) -> impl Iterator<Item = T> {
+    let pairs = data.iter().zip(mask.t());
+    pairs.map(move |(&voxel, &inside)| if inside != 0 { voxel } else { fill })
+}
+
+/// Writes voxels of one volume, first axis fastest.
+fn write<T: Voxel>(
+    target: Target,
+    mut header: Header,
+    voxels: impl Iterator<Item = T>,
+) -> Result<(), Error> {
+    header.set_single_volume();
+    send(target, header, |file, header| {
+        write_voxels(file, voxels, header.is_swapped())
+    })
+}
+
+/// Writes a file or two of the form that the target asks for; `body` writes the voxels.
+pub(super) fn send(
+    target: Target,
+    mut header: Header,
+    body: impl FnOnce(&mut dyn Write, &Header) -> io::Result<()>,
+) -> Result<(), Error> {
+    let path = target.path();
+    let sent = match target {
+        Target::File(path) => {
+            let naming = naming(path)?;
+            header.set_storage(naming.part == Part::Whole);
+            write_files(path, &naming, &header, body)
+        }
+        Target::Stream(stream, _) => {
+            header.set_storage(true);
+            write_whole(stream, &header, body).and_then(|()| stream.flush())
+        }
+    };
+    sent.map_err(|source| Error::Write {
+        path: path.into(),
+        source,
+    })
+}
+
+fn write_files(
     path: &Path,
     naming: &Naming,
     header: &Header,
-    voxels: impl Iterator<Item = T>,
+    body: impl FnOnce(&mut dyn Write, &Header) -> io::Result<()>,
 ) -> io::Result<()> {
-    let swapped = header.is_big_endian() != cfg!(target_endian = "big");
+    let gzip = naming.gzip;
     if naming.part == Part::Whole {
-        let whole = Pending::write(path, naming.gzip, |file| {
-            file.write_all(header.bytes())?;
-            file.write_all(&EXTENSION_FLAG)?;
-            write_voxels(file, voxels, swapped)
-        })?;
+        let whole = Pending::write(path, gzip, |file| write_whole(file, header, body))?;
         return publish([whole]);
     }
-    let image = Pending::write(
-        &naming.sibling(Part::Image, naming.gzip),
-        naming.gzip,
-        |file| write_voxels(file, voxels, swapped),
-    )?;
-    let header = Pending::write(
-        &naming.sibling(Part::Header, naming.gzip),
-        naming.gzip,
-        |file| file.write_all(header.bytes()),
-    )?;
-    publish([image, header])
+    let image = naming.sibling(Part::Image, gzip);
+    let image = Pending::write(&image, gzip, |file| body(file, header))?;
+    let half = naming.sibling(Part::Header, gzip);
+    let half = Pending::write(&half, gzip, |file| file.write_all(header.bytes()))?;
+    publish([image, half])
 }
 
-fn write_voxels<T: Voxel>(
+fn write_whole(
+    file: &mut dyn Write,
+    header: &Header,
+    body: impl FnOnce(&mut dyn Write, &Header) -> io::Result<()>,
+) -> io::Result<()> {
+    file.write_all(header.bytes())?;
+    file.write_all(&EXTENSION_FLAG)?;
+    body(file, header)
+}
+
+pub(super) fn write_voxels<T: Voxel>(
     file: &mut dyn Write,
     mut voxels: impl Iterator<Item = T>,
     swapped: bool,

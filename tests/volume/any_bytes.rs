@@ -62,7 +62,7 @@ mod allocation {
 /// little. A file that is larger than that gets its size, or twice what has been decompressed.
 const SMALL: usize = (1 << 20) + (1 << 17);
 
-fn read_anything(bytes: &[u8], four_d: FourD) {
+pub fn read_anything(bytes: &[u8], four_d: FourD) {
     let largest = allocation::largest_during(|| {
         if let Ok(scan) = Scan::from_bytes(bytes, "mutated", four_d) {
             let [x, y, z] = scan.geometry().shape;

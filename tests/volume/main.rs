@@ -2,6 +2,7 @@
 
 mod any_bytes;
 mod geometry;
+mod mgh;
 mod other_readers;
 mod reading;
 mod sample;
