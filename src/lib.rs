@@ -11,6 +11,7 @@ pub mod picture;
 pub mod plan;
 pub mod post;
 pub mod pre;
+pub mod surface;
 pub mod volume;
 
 pub use endocast_kernels as kernels;

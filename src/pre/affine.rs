@@ -22,6 +22,12 @@ pub(crate) fn compose(second: &Affine, first: &Affine) -> Affine {
     })
 }
 
+/// Volume of the parallelepiped that the axes span, negative where they turn the other way.
+pub(crate) fn determinant([a, b, c]: &Affine) -> f64 {
+    a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0])
+        + a[2] * (b[0] * c[1] - b[1] * c[0])
+}
+
 /// The inverse map, or `None` where the axes are zero, parallel or not finite.
 pub(crate) fn invert(map: &Affine) -> Option<Affine> {
     let cross = |a: &[f64; 4], b: &[f64; 4]| {
