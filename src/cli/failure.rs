@@ -13,7 +13,8 @@ Exit codes:
   4  an output cannot be written, or exists
   5  more memory is needed than is allowed
   6  the model or the program is damaged
-  7  no brain was found";
+  7  no brain was found
+  12 some scans of several failed";
 
 /// A one-line message with its exit code.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub enum Failure {
     Model(String),
     /// Exit code 7.
     NoBrain(String),
+    /// Exit code 12.
+    Batch(String),
 }
 
 impl Failure {
@@ -41,6 +44,11 @@ impl Failure {
         Failure::Model(format!("{name}: {cause}"))
     }
 
+    /// Whether every other scan would meet the same failure.
+    pub fn concerns_all(&self) -> bool {
+        matches!(self, Failure::Usage(_) | Failure::Model(_))
+    }
+
     /// See [`EXIT_CODES`].
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -49,6 +57,7 @@ impl Failure {
             Failure::Output(_) => 4,
             Failure::Model(_) => 6,
             Failure::NoBrain(_) => 7,
+            Failure::Batch(_) => 12,
         })
     }
 }
@@ -60,7 +69,8 @@ impl fmt::Display for Failure {
             | Failure::Input(text)
             | Failure::Output(text)
             | Failure::Model(text)
-            | Failure::NoBrain(text) => f.write_str(text),
+            | Failure::NoBrain(text)
+            | Failure::Batch(text) => f.write_str(text),
         }
     }
 }

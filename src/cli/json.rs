@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Failure;
 
 /// A JSON value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Value {
     /// `null`; also stands for numbers that JSON does not have.
     Null,

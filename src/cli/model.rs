@@ -7,7 +7,7 @@ use endocast::weights::Model;
 use super::Failure;
 
 /// `--model FILE`, shared by all commands that run a network.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone, Debug, Default)]
 pub struct Choice {
     /// Model file to use instead of the one inside this program
     #[arg(long, value_name = "FILE")]

@@ -240,6 +240,11 @@ impl Model {
         (tensor.dtype == Dtype::I8).then(|| bytemuck::cast_slice(bytes))
     }
 
+    /// Checksum of the whole file, in hexadecimal digits.
+    pub fn file_sha256(&self) -> String {
+        sha256_hex(&self.bytes)
+    }
+
     /// Compares the data section with the `payload_sha256` of the metadata.
     ///
     /// # Errors

@@ -1,0 +1,189 @@
+//! The command line of `extract`.
+
+use std::path::PathBuf;
+
+use endocast::volume::FourD;
+
+use super::super::model;
+use super::inputs::Shard;
+
+/// Command line of `extract`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Head scans, NIfTI (.nii, .nii.gz, .hdr/.img) or MGH (.mgz, .mgh); "-" is standard input
+    #[arg(value_name = "SCAN")]
+    pub inputs: Vec<PathBuf>,
+    /// Also take the scans that a text file names, one on each line; "-" is standard input
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub list: Option<PathBuf>,
+    /// Take only every N-th scan, from the I-th on: the part of one job among N
+    #[arg(long, value_name = "I/N", help_heading = "Input")]
+    pub shard: Option<Shard>,
+    #[command(flatten)]
+    pub templates: Templates,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+const EXAMPLES: &str = "\
+With several scans, {stem} in an output's name stands for the scan's name without its suffix, and
+{dir} for its folder.
+
+Examples:
+  endocast head.nii.gz                         beside it: head_brain.nii.gz, head_brain_mask.nii.gz
+  endocast head.nii.gz -m mask.nii.gz -b 2     only the mask, grown by 2 mm
+  endocast *.nii.gz --out-dir masks --skip-existing
+  endocast --list scans.txt --shard 3/10 -m '{dir}/{stem}_mask.nii.gz'
+  endocast - -o - < head.nii > brain.nii";
+
+/// Names of the outputs, in which `{stem}` and `{dir}` stand for parts of the input's.
+#[derive(clap::Args, Clone, Default)]
+#[command(next_help_heading = "Output")]
+pub struct Templates {
+    /// Write the scan with everything but the brain set to zero; "-" is standard output
+    #[arg(short = 'o', long, alias = "out", value_name = "FILE")]
+    pub brain: Option<PathBuf>,
+    /// Write the brain mask, 0 and 1
+    ///
+    /// Without any output, brain and mask are written beside the input, as <stem>_brain.nii.gz and
+    /// <stem>_brain_mask.nii.gz.
+    #[arg(short = 'm', long, value_name = "FILE")]
+    pub mask: Option<PathBuf>,
+    /// Write the brain probability of every voxel
+    #[arg(long, value_name = "FILE")]
+    pub prob: Option<PathBuf>,
+    /// Write the signed distance to the brain's surface in mm, negative inside, before --border
+    #[arg(short = 'd', long, value_name = "FILE")]
+    pub sdt: Option<PathBuf>,
+    /// Write the brain in a box that fits it, with 5 mm around
+    #[arg(long, value_name = "FILE")]
+    pub crop: Option<PathBuf>,
+    /// Write the mask's surface in world mm: .obj or .gii
+    #[arg(long, value_name = "FILE")]
+    pub mesh: Option<PathBuf>,
+    /// Write a picture of three planes with the mask's outline, PNG
+    #[arg(long, value_name = "FILE")]
+    pub qc: Option<PathBuf>,
+    /// Write a report on one line of JSON; "-" is standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write where the mask came from beside it, as <mask>.json: checksums, version, options, times
+    #[arg(long)]
+    pub sidecar: bool,
+    /// Folder for brain and mask under their usual names; made if absent
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["brain", "mask"])]
+    pub out_dir: Option<PathBuf>,
+}
+
+/// How brains are extracted.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Settings {
+    #[command(flatten)]
+    pub model: model::Choice,
+    /// Grow the mask by this distance in mm, or shrink it by a negative one
+    #[arg(short, long, value_name = "MM", allow_negative_numbers = true, value_parser = millimetres,
+        default_value_t = 0.0, hide_default_value = true, help_heading = "Brain")]
+    pub border: f32,
+    /// Least probability of a brain voxel; by default the model's own
+    #[arg(long, value_name = "P", value_parser = probability, help_heading = "Brain")]
+    pub threshold: Option<f32>,
+    /// Leave out the cerebrospinal fluid around the brain
+    #[arg(long, help_heading = "Brain")]
+    pub no_csf: bool,
+    /// Value of voxels outside the brain: a number, or "min" for the scan's least, if negative
+    #[arg(long, value_name = "VALUE|min", allow_negative_numbers = true, value_parser = fill,
+        help_heading = "Brain")]
+    pub fill: Option<Fill>,
+    /// Volume of a 4-D scan: its number from 0, "mean", or "all" to apply the mean's mask to every
+    /// volume; by default the first
+    #[arg(long, value_name = "N|mean|all", value_parser = series, help_heading = "Brain")]
+    pub volume: Option<Series>,
+    /// Threads; by default all processors this process may use
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = "Running")]
+    pub threads: Option<u16>,
+    /// Replace outputs that exist
+    #[arg(long, conflicts_with = "skip_existing", help_heading = "Running")]
+    pub force: bool,
+    /// Leave out scans whose outputs all exist, and replace what is incomplete
+    #[arg(long, help_heading = "Running")]
+    pub skip_existing: bool,
+    /// Say what would be read and written, and do nothing
+    #[arg(long, help_heading = "Running")]
+    pub dry_run: bool,
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Running")]
+    pub quiet: bool,
+    /// Say more: model, kernels, and times of each scan
+    #[arg(short, long, help_heading = "Running")]
+    pub verbose: bool,
+}
+
+/// Value of voxels outside the brain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fill {
+    /// This real value.
+    Value(f64),
+    /// The least value of the scan, or 0 if that is positive.
+    Minimum,
+}
+
+/// What to take of a 4-D scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// One image: a volume or the mean.
+    One(FourD),
+    /// The mask of the mean, applied to every volume.
+    All,
+}
+
+impl Series {
+    /// What to read for the network.
+    pub fn four_d(self) -> FourD {
+        match self {
+            Series::One(four_d) => four_d,
+            Series::All => FourD::Mean,
+        }
+    }
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_string())?;
+    if value > 0.0 && value < 1.0 {
+        Ok(value)
+    } else {
+        Err("not between 0 and 1".into())
+    }
+}
+
+/// Farther than any head is wide.
+const MAX_BORDER_MM: f32 = 500.0;
+
+fn millimetres(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_string())?;
+    if value.abs() <= MAX_BORDER_MM {
+        Ok(value)
+    } else {
+        Err(format!("not between -{MAX_BORDER_MM} and {MAX_BORDER_MM}"))
+    }
+}
+
+fn fill(text: &str) -> Result<Fill, String> {
+    match (text, text.parse::<f64>()) {
+        ("min", _) => Ok(Fill::Minimum),
+        (_, Ok(value)) if value.is_finite() => Ok(Fill::Value(value)),
+        _ => Err("neither a number nor \"min\"".into()),
+    }
+}
+
+fn series(text: &str) -> Result<Series, String> {
+    match text {
+        "mean" => Ok(Series::One(FourD::Mean)),
+        "all" => Ok(Series::All),
+        _ => match text.parse() {
+            Ok(number) => Ok(Series::One(FourD::Volume(number))),
+            Err(_) => Err("neither a number nor \"mean\" or \"all\"".into()),
+        },
+    }
+}

@@ -1,0 +1,289 @@
+//! One scan after another through one network.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use endocast::volume::Scan;
+use endocast::{Extractor, Options, extract};
+
+use super::super::progress::Progress;
+use super::super::{Failure, cpu, threads};
+use super::arguments::{Series, Settings};
+use super::outputs::{Outputs, is_stream};
+use super::products::Products;
+use super::report::{Report, Times};
+use super::sidecar::{self, Provenance};
+
+/// One scan and the files to make of it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The head scan.
+    pub input: PathBuf,
+    /// What the sidecar calls it.
+    pub source: String,
+    /// The files.
+    pub outputs: Outputs,
+}
+
+/// Works on all `jobs`. Of several, one that fails is reported and the others go on.
+pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
+    check_names(jobs)?;
+    check_existing(jobs, settings)?;
+    if settings.dry_run {
+        return announce(jobs, settings);
+    }
+    let mut progress = Progress::new(jobs.len(), settings.quiet);
+    let mut worker = Worker::new(settings)?;
+    let mut failed = 0;
+    for job in jobs {
+        if is_done(job, settings) {
+            if settings.verbose {
+                progress.clear();
+                eprintln!("{}: skipped, its outputs exist", job.input.display());
+            }
+            progress.next(false);
+            continue;
+        }
+        match worker.run(job, &progress) {
+            Ok(()) => {}
+            Err(failure) if jobs.len() == 1 || failure.concerns_all() => {
+                progress.clear();
+                return Err(failure);
+            }
+            Err(failure) => {
+                progress.clear();
+                eprintln!("endocast: {failure}");
+                failed += 1;
+            }
+        }
+        progress.next(true);
+    }
+    progress.clear();
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Batch(format!(
+            "{failed} of {} scans failed",
+            jobs.len()
+        ))),
+    }
+}
+
+/// Refuses outputs that would replace one another or a scan.
+fn check_names(jobs: &[Job]) -> Result<(), Failure> {
+    let mut owners: HashMap<&Path, &Path> = HashMap::new();
+    for job in jobs {
+        check_terminal(&job.outputs)?;
+        for path in job.outputs.files() {
+            let many_reports = is_stream(path) && Some(path) == job.outputs.json.as_deref();
+            let Some(other) = owners.insert(path, &job.input).filter(|_| !many_reports) else {
+                continue;
+            };
+            return Err(Failure::Usage(format!(
+                "{}: the output of both {} and {}; {{stem}} in its name makes it different",
+                path.display(),
+                other.display(),
+                job.input.display()
+            )));
+        }
+    }
+    let inputs = jobs.iter().filter_map(|job| job.input.canonicalize().ok());
+    let inputs: HashSet<PathBuf> = inputs.collect();
+    for path in jobs.iter().flat_map(|job| job.outputs.on_disk()) {
+        if path.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
+            let path = path.display();
+            return Err(Failure::Usage(format!(
+                "{path}: an input, which no output replaces"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace files, unless asked to.
+fn check_existing(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
+    if settings.force || settings.skip_existing || settings.dry_run {
+        return Ok(());
+    }
+    let mut existing = jobs.iter().flat_map(|job| job.outputs.on_disk());
+    match existing.find(|path| path.is_file()) {
+        None => Ok(()),
+        Some(path) => Err(Failure::Output(format!(
+            "{}: exists; --force replaces it, --skip-existing leaves it",
+            path.display()
+        ))),
+    }
+}
+
+/// Whether there is nothing left to do.
+fn is_done(job: &Job, settings: &Settings) -> bool {
+    let mut files = job.outputs.on_disk().peekable();
+    settings.skip_existing && files.peek().is_some() && files.all(|path| path.exists())
+}
+
+/// Says what would be done.
+fn announce(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
+    for job in jobs {
+        let what = if is_done(job, settings) {
+            "skip"
+        } else {
+            "extract"
+        };
+        println!("{what} {}", job.input.display());
+        for path in job.outputs.files() {
+            let replaced = if path.is_file() { " (exists)" } else { "" };
+            println!("  {}{replaced}", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// The network, made ready when the first scan has been read.
+struct Worker<'a> {
+    settings: &'a Settings,
+    options: Options,
+    extractor: Option<Extractor>,
+    provenance: Option<Provenance>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(settings: &'a Settings) -> Result<Worker<'a>, Failure> {
+        let options = Options {
+            threads: threads(settings.threads.map(usize::from)),
+            policy: cpu()?.into(),
+            threshold: settings.threshold,
+            output: if settings.no_csf { "tissue" } else { "brain" }.into(),
+        };
+        Ok(Worker {
+            settings,
+            options,
+            extractor: None,
+            provenance: None,
+        })
+    }
+
+    fn run(&mut self, job: &Job, progress: &Progress) -> Result<(), Failure> {
+        let name = job.input.display().to_string();
+        let start = Instant::now();
+        progress.stage(&name, "reading");
+        let scan = read(&job.input, self.settings, progress)?;
+        let reading = start.elapsed();
+        job.outputs.check_writable()?;
+
+        progress.stage(&name, "planning");
+        let loading = Instant::now();
+        let settings = self.settings;
+        let options = self.options.clone();
+        let extractor = ready(&mut self.extractor, settings, &options)?;
+        let loading = loading.elapsed();
+
+        progress.stage(&name, "extracting");
+        let extraction = extractor.extract(&scan, job.outputs.prob.is_some());
+        let extraction = extraction.map_err(|cause| failure(&job.input, cause))?;
+        let products = Products::new(&scan, &extraction, &job.outputs, settings)
+            .map_err(|cause| failure(&job.input, cause.into()))?;
+
+        progress.stage(&name, "writing");
+        let writing = Instant::now();
+        products.write(job)?;
+        let times = Times {
+            reading,
+            loading,
+            pre: extraction.pre,
+            network: extraction.network,
+            post: extraction.post,
+            writing: writing.elapsed(),
+            total: start.elapsed(),
+        };
+        progress.clear();
+        let report = Report {
+            job,
+            settings,
+            options: &options,
+            extractor,
+            scan: &scan,
+            mask: products.mask(),
+            times,
+        };
+        report.write()?;
+        if let Some(path) = &job.outputs.sidecar {
+            let make = || Provenance::new(extractor.model(), options.policy.cpu);
+            let provenance = self.provenance.get_or_insert_with(make);
+            sidecar::write(path, &report, provenance, &job.source)?;
+        }
+        if settings.verbose {
+            report.print_all();
+        } else if progress.is_shown() {
+            report.print();
+        }
+        Ok(())
+    }
+}
+
+/// The extractor, made at the first call.
+fn ready<'a>(
+    extractor: &'a mut Option<Extractor>,
+    settings: &Settings,
+    options: &Options,
+) -> Result<&'a mut Extractor, Failure> {
+    if let Some(extractor) = extractor {
+        return Ok(extractor);
+    }
+    let model = settings.model.open()?;
+    let name = model.name().to_string();
+    let made = Extractor::new(model, options).map_err(|cause| match cause {
+        extract::Error::Output(_) | extract::Error::Fixed => Failure::Usage(cause.to_string()),
+        _ => Failure::model(&name, cause),
+    })?;
+    Ok(extractor.insert(made))
+}
+
+/// Reads a scan from a file or from standard input.
+fn read(input: &Path, settings: &Settings, progress: &Progress) -> Result<Scan, Failure> {
+    let four_d = settings.volume.map(Series::four_d).unwrap_or_default();
+    let scan = if is_stream(input) {
+        if settings.volume == Some(Series::All) {
+            let cause = "--volume all reads its input twice, which standard input does not allow";
+            return Err(Failure::Usage(cause.into()));
+        }
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        read.map_err(|cause| Failure::Input(format!("standard input: {cause}")))?;
+        Scan::from_bytes(&bytes, "standard input", four_d)
+    } else {
+        Scan::read(input, four_d)
+    };
+    let scan = scan.map_err(|cause| Failure::Input(cause.to_string()))?;
+    if scan.volumes() > 1 && settings.volume.is_none() && !settings.quiet {
+        progress.clear();
+        let input = input.display();
+        eprintln!(
+            "endocast: {input}: taking the first of {} volumes",
+            scan.volumes()
+        );
+    }
+    Ok(scan)
+}
+
+/// Refuses to fill a terminal with voxels.
+fn check_terminal(outputs: &Outputs) -> Result<(), Failure> {
+    let mut images = outputs
+        .files()
+        .filter(|path| Some(*path) != outputs.json.as_deref());
+    if images.any(is_stream) && std::io::stdout().is_terminal() {
+        let cause = "standard output is a terminal, which cannot show an image";
+        return Err(Failure::Usage(cause.into()));
+    }
+    Ok(())
+}
+
+fn failure(input: &Path, cause: extract::Error) -> Failure {
+    match cause {
+        extract::Error::Post(endocast::post::Error::EmptyMask) => {
+            Failure::NoBrain(format!("{}: {cause}", input.display()))
+        }
+        extract::Error::Pre(_) | extract::Error::Post(_) => Failure::input(input, cause),
+        _ => Failure::Model(cause.to_string()),
+    }
+}

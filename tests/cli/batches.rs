@@ -1,0 +1,132 @@
+//! Many scans at once.
+
+use std::fs;
+
+use crate::bench::{Bench, SHAPE, assert_failed};
+use crate::common::head;
+
+/// A bench with scans `a.nii` to `d.nii`, of which `c.nii` is broken, and a list of them.
+fn bench() -> Bench {
+    let bench = Bench::new();
+    for name in ["a.nii", "b.nii", "d.nii"] {
+        bench.write(name, &head(SHAPE).file());
+    }
+    bench.write("c.nii", b"This is not a scan.");
+    bench.write(
+        "scans.txt",
+        b"# all of them\na.nii\n\nb.nii\r\nc.nii\nd.nii\n",
+    );
+    bench
+}
+
+const MODEL: [&str; 3] = ["extract", "--model", "threshold.model"];
+
+#[test]
+fn one_failure_does_not_stop_the_others() {
+    let bench = bench();
+    let arguments = [
+        "--list",
+        "scans.txt",
+        "-m",
+        "{dir}/{stem}_m.nii",
+        "--json",
+        "-",
+    ];
+    let output = bench
+        .command(&[&MODEL[..], &arguments].concat())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(12), "{output:?}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("c.nii: not a NIfTI file"), "{errors}");
+    assert!(errors.contains("1 of 4 scans failed"), "{errors}");
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    let reports = String::from_utf8(output.stdout).unwrap();
+    let inputs: Vec<_> = reports
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["input"].clone())
+        .collect();
+    assert_eq!(inputs, ["a.nii", "b.nii", "d.nii"]);
+    for name in ["a_m.nii", "b_m.nii", "d_m.nii"] {
+        assert!(bench.path(name).exists(), "{name}");
+    }
+    assert!(!bench.path("c_m.nii").exists());
+}
+
+#[test]
+fn what_is_done_is_skipped() {
+    let bench = bench();
+    bench.extract(&["a.nii", "b.nii", "--out-dir", "new/folder"]);
+    let names = |folder: &str| {
+        let entries = fs::read_dir(bench.path(folder)).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let expected = [
+        "a_brain.nii.gz",
+        "a_brain_mask.nii.gz",
+        "b_brain.nii.gz",
+        "b_brain_mask.nii.gz",
+    ];
+    assert_eq!(names("new/folder"), expected);
+
+    // Of `a` all is there, of `b` a part; `d` is new.
+    fs::write(bench.path("new/folder/a_brain.nii.gz"), b"old").unwrap();
+    fs::remove_file(bench.path("new/folder/b_brain.nii.gz")).unwrap();
+    fs::write(bench.path("new/folder/b_brain_mask.nii.gz"), b"old").unwrap();
+    let scans = ["a.nii", "b.nii", "d.nii", "--out-dir", "new/folder"];
+    let plain = [&MODEL[..], &scans].concat();
+    assert_failed(
+        &bench.command(&plain).output().unwrap(),
+        4,
+        &["a_brain.nii.gz", "exists"],
+    );
+
+    let plan = bench.good(&[&plain[..], &["--skip-existing", "--dry-run"]].concat());
+    let actions: Vec<_> = plan.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(actions, ["skip a.nii", "extract b.nii", "extract d.nii"]);
+    assert!(!bench.path("new/folder/d_brain.nii.gz").exists());
+
+    bench.good(&[&plain[..], &["--skip-existing"]].concat());
+    let old = |name: &str| fs::read(bench.path("new/folder").join(name)).unwrap() == b"old";
+    assert!(old("a_brain.nii.gz") && !old("b_brain_mask.nii.gz"));
+    assert_eq!(names("new/folder").len(), 6);
+}
+
+#[test]
+fn shards_do_their_part_each() {
+    let bench = bench();
+    let base = [&MODEL[..], &["a.nii", "b.nii", "d.nii", "--dry-run"]].concat();
+    let inputs = |shard: &str| -> Vec<String> {
+        let plan = bench.good(&[&base[..], &["--shard", shard]].concat());
+        let lines = plan
+            .lines()
+            .filter_map(|line| line.strip_prefix("extract "));
+        lines.map(String::from).collect()
+    };
+    assert_eq!(inputs("1/2"), ["a.nii", "d.nii"]);
+    assert_eq!(inputs("2/2"), ["b.nii"]);
+    assert!(inputs("4/5").is_empty());
+}
+
+#[test]
+fn outputs_that_would_collide_are_refused() {
+    let bench = bench();
+    bench.refused(&["a.nii", "b.nii", "-m", "m.nii"], 2, &["m.nii", "{stem}"]);
+    bench.refused(
+        &["a.nii", "-m", "m.nii", "-o", "m.nii"],
+        2,
+        &["m.nii", "two outputs"],
+    );
+    bench.refused(
+        &["a.nii", "b.nii", "-m", "./{stem}.nii", "--force"],
+        2,
+        &["a.nii", "input"],
+    );
+    bench.refused(&["--list", "absent.txt"], 3, &["absent.txt", "cannot read"]);
+    bench.write("blank.txt", b"\n# nothing\n");
+    bench.refused(&["--list", "blank.txt"], 2, &["blank.txt", "empty"]);
+}

@@ -1,0 +1,255 @@
+//! The other commands, and what all have in common.
+
+use endocast_tools::{StateDict, synthetic};
+
+use crate::bench::{Bench, SHAPE, assert_failed, count};
+use crate::common::{PREPROCESSING, head};
+
+#[test]
+fn help_is_there() {
+    let bench = Bench::new();
+    let help = bench.good(&["--help"]);
+    for word in ["extract", "convert", "compare", "explain", "Exit codes"] {
+        assert!(help.contains(word), "{help}");
+    }
+    assert!(
+        bench
+            .good(&["--version"])
+            .contains(env!("CARGO_PKG_VERSION"))
+    );
+    for command in [
+        "extract", "convert", "info", "explain", "bench", "compare", "selftest",
+    ] {
+        let help = bench.good(&[command, "--help"]);
+        assert!(
+            help.contains(&format!("Usage: endocast {command}")),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn the_instruction_set_can_be_capped() {
+    let bench = Bench::new();
+    let explain = |cap: &str, more: &[&str]| {
+        let arguments = ["explain", "--model", "threshold.model", "-t", "1"];
+        let mut command = bench.command(&[&arguments[..], more].concat());
+        let output = command.env("ENDOCAST_CPU", cap).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let scalar = explain("scalar", &[]);
+    assert!(scalar.starts_with("instruction sets: scalar\n"), "{scalar}");
+    if cfg!(target_arch = "x86_64") {
+        let sse2 = explain("sse2", &[]);
+        assert!(
+            sse2.starts_with("instruction sets: scalar sse2\n"),
+            "{sse2}"
+        );
+        let chosen = |plan: &str, isa: &str| {
+            let mut lines = plan.lines().map(str::trim);
+            lines.any(|line| line.starts_with("conv") && line.contains(isa))
+        };
+        assert!(chosen(&sse2, "sse2") && !chosen(&sse2, "avx"), "{sse2}");
+        assert!(!chosen(&scalar, "sse2"), "{scalar}");
+        // Richer kernels are listed with the reason against them.
+        let refusals: Vec<_> = sse2.lines().filter(|line| line.contains(" not ")).collect();
+        assert!(
+            refusals
+                .iter()
+                .any(|line| line.contains("avx2") && line.contains(": ")),
+            "{sse2}"
+        );
+        let kernels = explain("sse2", &["--kernels"]);
+        for line in kernels.lines().skip(1) {
+            let usable = !line.contains("avx");
+            assert_eq!(line.ends_with("not usable"), !usable, "{line}");
+        }
+    }
+
+    for command in [&["extract", "head.nii"][..], &["explain"], &["selftest"]] {
+        let before = bench.files();
+        let all = [command, &["--model", "threshold.model"]].concat();
+        let output = bench.command(&all).env("ENDOCAST_CPU", "avx3").output();
+        assert_failed(&output.unwrap(), 2, &["ENDOCAST_CPU", "avx3", "sse2"]);
+        assert_eq!(bench.files(), before);
+    }
+}
+
+/// A mask file of ones in the box between two corners (exclusive), of [`SPACING`].
+fn cuboid(bench: &Bench, name: &str, from: [usize; 3], to: [usize; 3]) {
+    let scan = bench.scan("head.nii");
+    let mask = ndarray::Array3::from_shape_fn(SHAPE, |(x, y, z)| {
+        let at = [x, y, z];
+        u8::from((0..3).all(|axis| (from[axis]..to[axis]).contains(&at[axis])))
+    });
+    scan.write_mask(bench.path(name), &mask).unwrap();
+}
+
+#[test]
+fn compare_knows_overlap_distance_and_volume() {
+    let bench = Bench::new();
+    cuboid(&bench, "a.nii", [10, 10, 10], [20, 20, 20]);
+    cuboid(&bench, "b.nii", [12, 10, 10], [22, 20, 20]);
+    cuboid(&bench, "none.nii", [0; 3], [0; 3]);
+    let figures = |mask: &str, reference: &str| -> serde_json::Value {
+        let text = bench.good(&["compare", mask, reference, "--json", "-"]);
+        serde_json::from_str(&text).unwrap()
+    };
+    let near = |figures: &serde_json::Value, name: &str, expected: f64| {
+        let found = figures[name].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-9, "{name}: {figures}");
+    };
+
+    let same = figures("a.nii", "a.nii");
+    for name in [
+        "hausdorff_mm",
+        "hd95_mm",
+        "mean_surface_distance_mm",
+        "volume_error",
+    ] {
+        near(&same, name, 0.0);
+    }
+    for name in ["dice", "sensitivity", "specificity"] {
+        near(&same, name, 1.0);
+    }
+
+    // Shifted by two voxels of 3 mm: 800 of 1000 voxels in common.
+    let shifted = figures("a.nii", "b.nii");
+    near(&shifted, "dice", 0.8);
+    near(&shifted, "sensitivity", 0.8);
+    let outside = (SHAPE.iter().product::<usize>() - 1000) as f64;
+    near(&shifted, "specificity", 1.0 - 200.0 / outside);
+    near(&shifted, "hausdorff_mm", 6.0);
+    near(&shifted, "volume_ml", 22.5);
+    near(&shifted, "reference_volume_ml", 22.5);
+    near(&shifted, "volume_error", 0.0);
+
+    let empty = figures("none.nii", "a.nii");
+    near(&empty, "dice", 0.0);
+    assert!(empty["hausdorff_mm"].is_null(), "{empty}");
+
+    let text = bench.good(&["compare", "a.nii", "b.nii"]);
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("dice") && line.contains("0.8000"))
+    );
+
+    bench.write("small.nii", &head([10, 10, 10]).file());
+    for (other, words) in [
+        ("small.nii", ["small.nii", "same voxel grid"]),
+        ("absent.nii", ["absent.nii", "cannot open"]),
+    ] {
+        let output = bench
+            .command(&["compare", "a.nii", other])
+            .output()
+            .unwrap();
+        assert_failed(&output, 3, &words);
+    }
+}
+
+/// A checkpoint as a safetensors file.
+fn safetensors(state: &StateDict) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    let mut data = Vec::new();
+    for (name, tensor) in state {
+        let start = data.len();
+        data.extend(tensor.data.iter().flat_map(|value| value.to_le_bytes()));
+        let entry = serde_json::json!({
+            "dtype": "F32", "shape": tensor.shape, "data_offsets": [start, data.len()],
+        });
+        header.insert(name.clone(), entry);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat()
+}
+
+#[test]
+fn a_converted_checkpoint_extracts() {
+    let bench = Bench::new();
+    let state = synthetic::resunet(2, 1, 2);
+    bench.write("net.safetensors", &safetensors(&state));
+    let said = bench.good(&[
+        "convert",
+        "net.safetensors",
+        "-o",
+        "net.model",
+        "--name",
+        "mine",
+        "--license",
+        "MIT",
+        "--preprocessing",
+        PREPROCESSING,
+    ]);
+    assert!(
+        said.contains("resunet") && said.contains("net.model"),
+        "{said}"
+    );
+    let info = bench.good(&["info", "--model", "net.model"]);
+    for words in ["mine", "MIT", PREPROCESSING, "checksum       good"] {
+        assert!(info.contains(words), "{info}");
+    }
+    // The network knows nothing of brains; any voxel will do.
+    bench.good(&[
+        "extract",
+        "--model",
+        "net.model",
+        "head.nii",
+        "-m",
+        "m.nii",
+        "--prob",
+        "p.nii",
+        "--threshold",
+        "0.01",
+    ]);
+    assert!(count(&bench.values("m.nii")) > 0);
+}
+
+#[test]
+fn a_wrong_checkpoint_names_what_is_wrong() {
+    let bench = Bench::new();
+    let good = synthetic::resunet(2, 1, 1);
+    let mut strange = good.clone();
+    strange.insert(
+        "extra.weight".into(),
+        synthetic::tensor("extra.weight", &[3]),
+    );
+    strange.insert("more.bias".into(), synthetic::tensor("more.bias", &[3]));
+    strange.remove("out.conv3.bias");
+    bench.write("strange.safetensors", &safetensors(&strange));
+    let mut unknown = StateDict::new();
+    unknown.insert(
+        "layer.weight".into(),
+        synthetic::tensor("layer.weight", &[3]),
+    );
+    bench.write("unknown.safetensors", &safetensors(&unknown));
+    bench.write("text.pt", b"This is not a checkpoint.");
+    bench.write("good.safetensors", &safetensors(&good));
+    let before = bench.files();
+    let cases: [(&str, &str, i32, &[&str]); 5] = [
+        (
+            "strange.safetensors",
+            "out.model",
+            3,
+            &["'extra.weight'", "'more.bias'", "out.conv3.bias"],
+        ),
+        ("unknown.safetensors", "out.model", 3, &["layer.weight"]),
+        ("text.pt", "out.model", 3, &["not a checkpoint"]),
+        ("absent.pt", "out.model", 3, &["absent.pt"]),
+        ("good.safetensors", "nowhere/out.model", 4, &["nowhere"]),
+    ];
+    for (checkpoint, output, code, words) in cases {
+        let arguments = ["convert", checkpoint, "-o", output];
+        let output = bench.command(&arguments).output().unwrap();
+        let name: &[&str] = if code == 3 { &[checkpoint] } else { &[] };
+        assert_failed(&output, code, &[name, words].concat());
+    }
+    assert_eq!(bench.files(), before);
+}
+
+#[test]
+fn the_self_test_passes() {
+    let bench = Bench::new();
+    let said = bench.good(&["selftest", "--model", "threshold.model"]);
+    assert!(said.contains("scalar: good"), "{said}");
+}
