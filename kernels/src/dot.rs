@@ -11,7 +11,8 @@ pub(crate) trait Dot: Copy {
     /// The same 16 values as `f32`; not fused.
     type Floats: Vector;
 
-    unsafe fn zero() -> Self;
+    /// 16 sums to start from; they may be read.
+    unsafe fn load(from: *const i32) -> Self;
 
     /// Adds to each sum the products of 4 input channels with `[16 out][4 in]` weights. The inputs of
     /// the voxels lie `step` bytes apart; all bytes that are meant may be read, at any alignment.
@@ -22,6 +23,6 @@ pub(crate) trait Dot: Copy {
         weights: *const i8,
     );
 
-    /// `self + offset`; 16 values may be read.
-    unsafe fn to_floats(self, offset: *const i32) -> Self::Floats;
+    /// Rounded to nearest.
+    unsafe fn to_floats(self) -> Self::Floats;
 }

@@ -235,13 +235,25 @@ static CONV: &[ConvKernel] = &[
     conv!(scalar, Scalar),
 ];
 
-static CONV_INT8: &[ConvInt8Kernel] = &[exact!(
-    ConvInt8Kernel,
-    "conv_int8",
-    scalar,
-    conv_int8,
-    Scalar
-)];
+static CONV_INT8: &[ConvInt8Kernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    exact!(
+        ConvInt8Kernel,
+        "conv_int8",
+        avx512vnni,
+        conv_int8,
+        Avx512Vnni
+    ),
+    #[cfg(target_arch = "x86_64")]
+    exact!(ConvInt8Kernel, "conv_int8", avxvnni, conv_int8, AvxVnni),
+    #[cfg(target_arch = "x86_64")]
+    exact!(ConvInt8Kernel, "conv_int8", avx2, conv_int8, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    exact!(ConvInt8Kernel, "conv_int8", ssse3, conv_int8, Ssse3),
+    #[cfg(target_arch = "x86_64")]
+    exact!(ConvInt8Kernel, "conv_int8", sse2, conv_int8, Sse2),
+    exact!(ConvInt8Kernel, "conv_int8", scalar, conv_int8, Scalar),
+];
 
 static UPSAMPLE: &[UpsampleKernel] = &[
     #[cfg(target_arch = "x86_64")]

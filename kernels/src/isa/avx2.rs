@@ -1,12 +1,14 @@
 //! Kernels for AVX2 with FMA: two registers per vector.
 
 use std::arch::x86_64::*;
+use std::array::from_fn;
 
 use super::entry_points;
-use crate::vector::{Group, Vector};
+use crate::dot::Dot;
+use crate::vector::{Group, Unfused, Vector};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Ymm(__m256);
+pub(crate) struct Ymm(pub(super) __m256);
 
 impl Vector for Ymm {
     const LANES: usize = 8;
@@ -131,10 +133,57 @@ entry_points!(f32 Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
 entry_points!(wino2x4 Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
 entry_points!(exact Group<Ymm, 2>, features "avx2,fma,f16c");
 
+/// The sums of a voxel, two registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums([__m256i; 2]);
+
+impl Dot for Sums {
+    type Floats = Unfused<Group<Ymm, 2>>;
+
+    #[inline(always)]
+    unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: the caller promises 16 readable values.
+        Sums(from_fn(|i| unsafe {
+            _mm256_loadu_si256(from.cast::<__m256i>().add(i))
+        }))
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate<const WIDTH: usize>(
+        sums: &mut [Self; WIDTH],
+        inputs: *const u8,
+        step: usize,
+        weights: *const i8,
+    ) {
+        // SAFETY: the caller promises AVX2, 64 readable weights and 4 inputs per voxel.
+        unsafe {
+            let weights = [0, 1].map(|i| _mm256_loadu_si256(weights.cast::<__m256i>().add(i)));
+            let ones = _mm256_set1_epi16(1);
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let inputs = inputs.add(i * step).cast::<i32>().read_unaligned();
+                let inputs = _mm256_set1_epi32(inputs);
+                for (sums, weights) in sums.0.iter_mut().zip(weights) {
+                    let pairs = _mm256_maddubs_epi16(inputs, weights);
+                    *sums = _mm256_add_epi32(*sums, _mm256_madd_epi16(pairs, ones));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn to_floats(self) -> Self::Floats {
+        // SAFETY: the caller promises AVX2.
+        Unfused(Group(
+            self.0.map(|sums| Ymm(unsafe { _mm256_cvtepi32_ps(sums) })),
+        ))
+    }
+}
+
+entry_points!(int8 Sums, tile 6, features "avx2,fma,f16c");
+
 /// The same with separate multiply and add.
 pub(crate) mod unfused {
     use super::*;
-    use crate::vector::Unfused;
 
     entry_points!(f32 Unfused<Group<Ymm, 2>>, tile 6, features "avx2,fma,f16c");
 }

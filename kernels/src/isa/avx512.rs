@@ -6,7 +6,7 @@ use super::entry_points;
 use crate::vector::Vector;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Zmm(__m512);
+pub(crate) struct Zmm(pub(super) __m512);
 
 impl Vector for Zmm {
     const LANES: usize = 16;

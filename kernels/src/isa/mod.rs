@@ -4,9 +4,15 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512vnni;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avxvnni;
 pub(crate) mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod sse2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod ssse3;
 
 /// Entry points of one vector type: the generic bodies under its target features.
 macro_rules! entry_points {

@@ -125,8 +125,9 @@ impl Dot for Sums {
     type Floats = Group<Quad, 4>;
 
     #[inline(always)]
-    unsafe fn zero() -> Self {
-        Sums([0; LANES])
+    unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: the caller promises 16 readable values; the read needs no alignment.
+        Sums(unsafe { from.cast::<[i32; LANES]>().read_unaligned() })
     }
 
     #[inline(always)]
@@ -150,11 +151,8 @@ impl Dot for Sums {
     }
 
     #[inline(always)]
-    unsafe fn to_floats(self, offset: *const i32) -> Self::Floats {
-        // SAFETY: the caller promises 16 readable values; the read needs no alignment.
-        let offset = unsafe { offset.cast::<[i32; LANES]>().read_unaligned() };
-        let float = |lane: usize| self.0[lane].wrapping_add(offset[lane]) as f32;
-        Group(from_fn(|i| Quad(from_fn(|j| float(4 * i + j)))))
+    unsafe fn to_floats(self) -> Self::Floats {
+        Group(from_fn(|i| Quad(from_fn(|j| self.0[4 * i + j] as f32))))
     }
 }
 

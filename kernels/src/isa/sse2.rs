@@ -1,12 +1,14 @@
 //! Kernels for the x86-64 baseline: four registers per vector, separate multiply and add.
 
 use std::arch::x86_64::*;
+use std::array::from_fn;
 
 use super::entry_points;
+use crate::dot::Dot;
 use crate::vector::{Group, Vector};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Xmm(__m128);
+pub(crate) struct Xmm(pub(super) __m128);
 
 impl Vector for Xmm {
     const LANES: usize = 4;
@@ -127,3 +129,53 @@ impl Vector for Xmm {
 entry_points!(f32 Group<Xmm, 4>, tile 2, features "sse2");
 entry_points!(wino2x4 Group<Xmm, 4>, tile 2, features "sse2");
 entry_points!(exact Group<Xmm, 4>, features "sse2");
+
+/// The sums of a voxel, four registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums([__m128i; 4]);
+
+impl Dot for Sums {
+    type Floats = Group<Xmm, 4>;
+
+    #[inline(always)]
+    unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: the caller promises 16 readable values.
+        Sums(from_fn(|i| unsafe {
+            _mm_loadu_si128(from.cast::<__m128i>().add(i))
+        }))
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate<const WIDTH: usize>(
+        sums: &mut [Self; WIDTH],
+        inputs: *const u8,
+        step: usize,
+        weights: *const i8,
+    ) {
+        // SAFETY: the caller promises 64 readable weights and 4 inputs per voxel.
+        unsafe {
+            for part in 0..4 {
+                let weights = _mm_loadu_si128(weights.cast::<__m128i>().add(part));
+                let even = _mm_srai_epi16::<8>(_mm_slli_epi16::<8>(weights));
+                let odd = _mm_srai_epi16::<8>(weights);
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let inputs = inputs.add(i * step).cast::<i32>().read_unaligned();
+                    let inputs = _mm_set1_epi32(inputs);
+                    let products = _mm_add_epi32(
+                        _mm_madd_epi16(_mm_and_si128(inputs, _mm_set1_epi16(0xff)), even),
+                        _mm_madd_epi16(_mm_srli_epi16::<8>(inputs), odd),
+                    );
+                    sums.0[part] = _mm_add_epi32(sums.0[part], products);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn to_floats(self) -> Self::Floats {
+        // SAFETY: SSE2 is part of every x86-64 processor.
+        Group(self.0.map(|sums| Xmm(unsafe { _mm_cvtepi32_ps(sums) })))
+    }
+}
+
+entry_points!(int8 Sums, tile 2, features "sse2");

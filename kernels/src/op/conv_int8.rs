@@ -38,7 +38,7 @@ unsafe fn sweep<D: Dot, const TILE: usize, const IMAGE: bool, const STRIDE: usiz
         let finish = Finish::<D::Floats>::new(&mut args.epilogue, problem.height, problem.width);
         for block in args.blocks.clone() {
             let weights = args.weights.as_ptr().add(block * per_block);
-            let offset = args.offset.as_ptr().add(block * LANES);
+            let offset = D::load(args.offset.as_ptr().add(block * LANES));
             let scale = D::Floats::load(args.scale.as_ptr().add(block * LANES));
             let bias = D::Floats::load(args.bias.as_ptr().add(block * LANES));
             for row in 0..problem.height {
@@ -50,10 +50,10 @@ unsafe fn sweep<D: Dot, const TILE: usize, const IMAGE: bool, const STRIDE: usiz
                         $(if $width <= TILE && width >= $width {
                             let sums = tile::<D, $width, IMAGE, STRIDE>(
                                 args.sources, problem.kernel, problem.dilation,
-                                weights, row, column,
+                                weights, offset, row, column,
                             );
                             for (i, sum) in sums.into_iter().enumerate() {
-                                let sum = sum.to_floats(offset).mul_add(scale, bias);
+                                let sum = sum.to_floats().mul_add(scale, bias);
                                 finish.store(sum, block, row, column + i, 0);
                             }
                             column += $width;
@@ -81,13 +81,13 @@ unsafe fn tile<D: Dot, const WIDTH: usize, const IMAGE: bool, const STRIDE: usiz
     kernel: usize,
     dilation: usize,
     mut weights: *const i8,
+    offset: D,
     row: usize,
     column: usize,
 ) -> [D; WIDTH] {
     let (lanes, groups) = if IMAGE { (GROUP, 1) } else { (LANES, GROUPS) };
     let reach = kernel / 2;
-    // SAFETY: the caller promises the instruction set.
-    let mut sums = [unsafe { D::zero() }; WIDTH];
+    let mut sums = [offset; WIDTH];
     for source in sources {
         let shape = source.shape;
         let blocks = if IMAGE { 1 } else { source.blocks };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use endocast_kernels::contract::{
-    Activated, ConvArgs, ConvProblem, Epilogue, LANES, Plane, PlaneMut, PlaneShape, Source,
+    Activated, ConvArgs, ConvProblem, Epilogue, LANES, Plane, PlaneShape, Quantisation, Source,
 };
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
@@ -12,7 +12,7 @@ use endocast_kernels::registry::{self, ConvKernel};
 
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::{Tolerance, blank, compare, equal};
+use super::output::{Out, Tolerance, compare, quantisations};
 use super::{Test, blame, fills, selected};
 
 /// A convolution to be computed.
@@ -156,8 +156,9 @@ impl Data {
         weights: &[f32],
         scratch: &[f32],
         placement: Placement,
+        quantisations: [Option<Quantisation>; 2],
         run: impl FnOnce(&mut ConvArgs) -> R,
-    ) -> (R, [Guarded<f32>; 2]) {
+    ) -> (R, [Option<Out>; 2]) {
         let place = |values: &[f32]| Guarded::new(values, placement);
         let planes: Vec<_> = (self.sources.iter())
             .map(|planes| planes.each_ref().map(|plane| place(plane)))
@@ -177,10 +178,17 @@ impl Data {
             &self.shift,
         ]
         .map(place);
-        let mut outputs = [case.raw, case.activated].map(|halo| match halo {
-            Some(halo) => blank(case.shape(halo), case.problem.outputs, placement),
-            None => place(&[]),
-        });
+        let [first, second] = quantisations;
+        let out = |halo: Option<usize>, quantisation| {
+            let shape = case.shape(halo?);
+            Some(Out::new(
+                shape,
+                case.problem.outputs,
+                placement,
+                quantisation,
+            ))
+        };
+        let mut outputs = [out(case.raw, first), out(case.activated, second)];
         let [raw, activated] = &mut outputs;
         let result = run(&mut ConvArgs {
             problem: case.problem,
@@ -194,16 +202,12 @@ impl Data {
                     halo,
                 }),
                 slope: case.slopes[0],
-                raw: case.raw.map(|halo| PlaneMut { data: raw, halo }.into()),
-                activated: case.activated.map(|halo| Activated {
+                raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo)),
+                activated: (activated.as_mut().zip(case.activated)).map(|(out, halo)| Activated {
                     scale: &scale,
                     shift: &shift,
                     slope: case.slopes[1],
-                    out: PlaneMut {
-                        data: activated,
-                        halo,
-                    }
-                    .into(),
+                    out: out.store(halo),
                 }),
             },
             scratch: &mut place(scratch),
@@ -217,8 +221,9 @@ impl Data {
         case: &Case,
         kernel: &ConvKernel,
         placement: Placement,
+        quantisations: [Option<Quantisation>; 2],
         poison: f32,
-    ) -> [Guarded<f32>; 2] {
+    ) -> [Option<Out>; 2] {
         let mut weights = self.weights.clone();
         if let Some(len) = kernel.prepared_len(&case.problem) {
             weights = vec![f32::NAN; len];
@@ -226,7 +231,8 @@ impl Data {
         }
         let scratch = vec![poison; kernel.scratch_len(&case.problem)];
         let run = |args: &mut ConvArgs| kernel.run(args);
-        self.with_args(case, &weights, &scratch, placement, run).1
+        self.with_args(case, &weights, &scratch, placement, quantisations, run)
+            .1
     }
 }
 
@@ -235,8 +241,16 @@ fn check(kernel: &ConvKernel, peer: &ConvKernel, case: &Case, fill: Fill) -> Res
     let data = Data::new(case, fill);
     let order = kernel.exactness.order;
     let by_definition = |args: &mut ConvArgs| reference::conv(args, &data.weights, order);
-    let (expected, _) = data.with_args(case, &data.weights, &[], Placement::End, by_definition);
-    let found = data.run(case, kernel, Placement::End, f32::NAN);
+    let (expected, _) = data.with_args(
+        case,
+        &data.weights,
+        &[],
+        Placement::End,
+        [None; 2],
+        by_definition,
+    );
+    let found = data.run(case, kernel, Placement::End, [None; 2], f32::NAN);
+    let found = found.map(|out| out.map(Out::values));
     let tolerance = Tolerance {
         exactness: kernel.exactness,
         roundings: match fill {
@@ -250,20 +264,32 @@ fn check(kernel: &ConvKernel, peer: &ConvKernel, case: &Case, fill: Fill) -> Res
         (case.activated, &found[1], &expected.activated),
     ];
     for (halo, found, expected) in stored {
-        if let Some(halo) = halo {
+        if let Some((halo, found)) = halo.zip(found.as_ref()) {
             let (shape, blocks) = (case.shape(halo), case.blocks.clone());
             compare(found, shape, blocks, expected, tolerance)?;
         }
     }
+    let [a, b, c] = quantisations().map(Some);
     let others = [
-        (peer, Placement::End, "its equal"),
-        (kernel, Placement::Start, "it after an inaccessible page"),
-        (kernel, Placement::Skewed, "it at an odd address"),
+        (peer, Placement::End, [None, None], "its equal"),
+        (
+            kernel,
+            Placement::Start,
+            [None, a],
+            "it after an inaccessible page",
+        ),
+        (
+            kernel,
+            Placement::Skewed,
+            [None, None],
+            "it at an odd address",
+        ),
+        (kernel, Placement::Skewed, [b, c], "it in `f32`"),
     ];
-    for (kernel, placement, than) in others {
-        let again = data.run(case, kernel, placement, 1e30);
-        for (found, again) in found.iter().zip(&again) {
-            equal(found, again, than)?;
+    for (kernel, placement, quantisations, than) in others {
+        let again = data.run(case, kernel, placement, quantisations, 1e30);
+        for (found, again) in found.iter().flatten().zip(again.iter().flatten()) {
+            again.equal(found, than)?;
         }
     }
     Ok(())

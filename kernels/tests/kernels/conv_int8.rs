@@ -1,10 +1,9 @@
 //! Convolutions from `u8` and `i8`: every kernel returns the reference's own bits.
 
-use std::fmt::{self, Debug};
+use std::fmt;
 
 use endocast_kernels::contract::{
-    Activated, ConvInt8Args, Epilogue, GROUP, LANES, Plane, PlaneMut, Quantisation, Source, Store,
-    pairs_fit,
+    Activated, ConvInt8Args, Epilogue, GROUP, LANES, Plane, Quantisation, Source, pairs_fit,
 };
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
@@ -13,7 +12,7 @@ use endocast_kernels::registry::{self, ConvInt8Kernel};
 use super::conv::{Case, families};
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::written;
+use super::output::{Out, quantisations, written};
 use super::{Test, blame, quick, selected};
 
 /// What inputs and weights are like.
@@ -73,25 +72,6 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// An output plane of either type.
-enum Out {
-    F32(Guarded<f32>),
-    U8(Guarded<u8>),
-}
-
-impl Out {
-    fn store(&mut self, halo: usize, quantisation: Quantisation) -> Store<'_> {
-        match self {
-            Out::F32(data) => Store::F32(PlaneMut { data, halo }),
-            Out::U8(data) => Store::U8(PlaneMut { data, halo }, quantisation),
-        }
-    }
-}
-
-/// Stands where nothing was written.
-const CANARY: f32 = 1e-41;
-const CANARY_BYTE: u8 = 0xa5;
-
 struct Data {
     sources: Vec<[Vec<u8>; 3]>,
     weights: Vec<i8>,
@@ -100,7 +80,6 @@ struct Data {
     bias: Vec<f32>,
     residual: Vec<f32>,
     affine: [Vec<f32>; 2],
-    quantisation: Quantisation,
 }
 
 impl Data {
@@ -160,19 +139,15 @@ impl Data {
             bias,
             residual: numbers.values(residual.blocked_len(problem.outputs)),
             affine: [numbers.factors(channels), numbers.values(channels)],
-            quantisation: Quantisation {
-                inverse_scale: 100.0,
-                zero: [0, 3, 128, 255][numbers.bits() as usize % 4],
-            },
         }
     }
 
-    /// Calls `run` with the arguments of the case; returns its result and the output planes, of which
-    /// the first is of `u8` if `raw_bytes`, the second otherwise.
+    /// Calls `run` with the arguments of the case; returns its result and the output planes, quantised
+    /// or not.
     fn with_args<R>(
         &self,
         case: &Case,
-        raw_bytes: bool,
+        quantisations: [Option<Quantisation>; 2],
         placement: Placement,
         run: impl FnOnce(&mut ConvInt8Args) -> R,
     ) -> (R, [Option<Out>; 2]) {
@@ -198,16 +173,18 @@ impl Data {
             &self.affine[1],
         ]
         .map(|values| Guarded::new(values, placement));
-        let mut outputs =
-            [(case.raw, raw_bytes), (case.activated, !raw_bytes)].map(|(halo, bytes)| {
-                let len = case.shape(halo?).blocked_len(case.problem.outputs);
-                Some(match bytes {
-                    true => Out::U8(Guarded::new(&vec![CANARY_BYTE; len], placement)),
-                    false => Out::F32(Guarded::new(&vec![CANARY; len], placement)),
-                })
-            });
+        let [first, second] = quantisations;
+        let out = |halo: Option<usize>, quantisation| {
+            let shape = case.shape(halo?);
+            Some(Out::new(
+                shape,
+                case.problem.outputs,
+                placement,
+                quantisation,
+            ))
+        };
+        let mut outputs = [out(case.raw, first), out(case.activated, second)];
         let [raw, activated] = &mut outputs;
-        let quantisation = self.quantisation;
         let result = run(&mut ConvInt8Args {
             problem: case.problem,
             sources: &sources,
@@ -222,12 +199,12 @@ impl Data {
                     halo,
                 }),
                 slope: case.slopes[0],
-                raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo, quantisation)),
+                raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo)),
                 activated: (activated.as_mut().zip(case.activated)).map(|(out, halo)| Activated {
                     scale: &factor,
                     shift: &shift,
                     slope: case.slopes[1],
-                    out: out.store(halo, quantisation),
+                    out: out.store(halo),
                 }),
             },
         });
@@ -235,52 +212,29 @@ impl Data {
     }
 }
 
-/// Demands equal values, NaN being equal to NaN.
-fn same<T: PartialEq + Debug>(found: &[T], expected: &[T]) -> Result<(), String> {
-    let mut pairs = found.iter().zip(expected).enumerate();
-    #[expect(clippy::eq_op, reason = "a NaN is not itself")]
-    let differs = |a: &T, b: &T| a != b && !(a != a && b != b);
-    match pairs.find(|(_, (found, expected))| differs(found, expected)) {
-        None => Ok(()),
-        Some((index, (found, expected))) => Err(format!(
-            "element {index}: {found:?} instead of {expected:?}"
-        )),
-    }
-}
-
 fn check(kernel: &ConvInt8Kernel, case: &Case, bytes: Bytes) -> Result<(), String> {
     let data = Data::new(case, bytes);
     let reference = |args: &mut ConvInt8Args| reference::conv_int8(args);
-    let (expected, _) = data.with_args(case, false, Placement::End, reference);
+    let (expected, _) = data.with_args(case, [None, None], Placement::End, reference);
+    let [a, b, c] = quantisations().map(Some);
     let runs = [
-        (false, Placement::End),
-        (true, Placement::Start),
-        (false, Placement::Skewed),
-        (true, Placement::Skewed),
+        ([None, a], Placement::End),
+        ([b, None], Placement::Start),
+        ([None, None], Placement::Skewed),
+        ([a, c], Placement::Skewed),
     ];
-    for (raw_bytes, placement) in runs {
+    for (quantisations, placement) in runs {
         let run = |args: &mut ConvInt8Args| kernel.run(args);
-        let (_, outputs) = data.with_args(case, raw_bytes, placement, run);
+        let (_, outputs) = data.with_args(case, quantisations, placement, run);
         let stored = [
             (case.raw, &outputs[0], &expected.raw),
             (case.activated, &outputs[1], &expected.activated),
         ];
         for (halo, found, expected) in stored {
-            let Some((halo, found)) = halo.zip(found.as_ref()) else {
-                continue;
-            };
-            let (shape, blocks) = (case.shape(halo), case.problem.outputs);
-            match found {
-                Out::F32(found) => {
-                    let plane = written(CANARY, shape, blocks, case.blocks.clone(), expected);
-                    same(found, &plane)?;
-                }
-                Out::U8(found) => {
-                    let bytes = expected.iter().map(|&value| data.quantisation.apply(value));
-                    let bytes: Vec<_> = bytes.collect();
-                    let plane = written(CANARY_BYTE, shape, blocks, case.blocks.clone(), &bytes);
-                    same(found, &plane)?;
-                }
+            if let Some((halo, found)) = halo.zip(found.as_ref()) {
+                let (shape, blocks) = (case.shape(halo), case.blocks.clone());
+                let expected = written(shape, case.problem.outputs, blocks, expected);
+                found.equal(&expected, "the reference")?;
             }
         }
     }

@@ -2,18 +2,78 @@
 
 use std::ops::Range;
 
-use endocast_kernels::contract::{Exactness, LANES, PlaneShape};
+use endocast_kernels::contract::{Exactness, LANES, PlaneMut, PlaneShape, Quantisation, Store};
 use endocast_kernels::reference::Value;
 
 use super::guarded::{Guarded, Placement};
 
 /// No kernel returns this NaN: where it remains, nothing was written.
 const CANARY: u32 = 0x7fc0_d1ed;
+const CANARY_BYTE: u8 = 0xa5;
 
-/// A blocked plane of canaries.
-pub fn blank(shape: PlaneShape, blocks: usize, placement: Placement) -> Guarded<f32> {
-    let canaries = vec![f32::from_bits(CANARY); shape.blocked_len(blocks)];
-    Guarded::new(&canaries, placement)
+/// An output plane.
+pub enum Out {
+    F32(Guarded<f32>),
+    U8(Guarded<u8>, Quantisation),
+}
+
+impl Out {
+    /// A blocked plane of canaries.
+    pub fn new(
+        shape: PlaneShape,
+        blocks: usize,
+        placement: Placement,
+        quantisation: Option<Quantisation>,
+    ) -> Out {
+        let len = shape.blocked_len(blocks);
+        match quantisation {
+            None => Out::F32(Guarded::new(&vec![f32::from_bits(CANARY); len], placement)),
+            Some(q) => Out::U8(Guarded::new(&vec![CANARY_BYTE; len], placement), q),
+        }
+    }
+
+    pub fn store(&mut self, halo: usize) -> Store<'_> {
+        match self {
+            Out::F32(data) => Store::F32(PlaneMut { data, halo }),
+            Out::U8(data, quantisation) => Store::U8(PlaneMut { data, halo }, *quantisation),
+        }
+    }
+
+    /// The plane of a store of `f32`.
+    pub fn values(self) -> Guarded<f32> {
+        match self {
+            Out::F32(plane) => plane,
+            Out::U8(..) => panic!("values were quantised"),
+        }
+    }
+
+    /// Demands `values`, as they are or quantised.
+    pub fn equal(&self, values: &[f32], than: &str) -> Result<(), String> {
+        match self {
+            Out::F32(found) => equal(found, values, than),
+            Out::U8(found, quantisation) => {
+                let mut pairs = found.iter().zip(values).enumerate();
+                let expected = |value: f32| match value.to_bits() {
+                    CANARY => CANARY_BYTE,
+                    _ => quantisation.apply(value),
+                };
+                match pairs.find(|&(_, (&byte, &value))| byte != expected(value)) {
+                    None => Ok(()),
+                    Some((index, (byte, value))) => Err(format!(
+                        "element {index}: {byte} is not the quantised {value:e} of {than}"
+                    )),
+                }
+            }
+        }
+    }
+}
+
+/// Quantisations to store with.
+pub fn quantisations() -> [Quantisation; 3] {
+    [(100.0, 3), (1.0, 128), (1e-7, 255)].map(|(inverse_scale, zero)| Quantisation {
+        inverse_scale,
+        zero,
+    })
 }
 
 /// How far results may be from the reference.
@@ -64,10 +124,15 @@ pub fn compare(
     Ok(())
 }
 
-/// Demands equal bits.
+/// Demands equal bits, except that a NaN is as good as another unless it stands for nothing written.
 pub fn equal(found: &[f32], expected: &[f32], than: &str) -> Result<(), String> {
+    let bits = |value: f32| match value.to_bits() {
+        CANARY => CANARY,
+        _ if value.is_nan() => f32::NAN.to_bits(),
+        bits => bits,
+    };
     let mut pairs = found.iter().zip(expected).enumerate();
-    match pairs.find(|(_, (found, expected))| found.to_bits() != expected.to_bits()) {
+    match pairs.find(|&(_, (&found, &expected))| bits(found) != bits(expected)) {
         None => Ok(()),
         Some((index, (found, expected))) => Err(format!(
             "element {index}: {found:e} is not the {expected:e} of {than}"
@@ -75,16 +140,15 @@ pub fn equal(found: &[f32], expected: &[f32], than: &str) -> Result<(), String> 
     }
 }
 
-/// What a plane of `blocks` blocks holds after `values` were written to the blocks `written`: `canary`
-/// everywhere else.
-pub fn written<T: Copy>(
-    canary: T,
+/// A plane of `blocks` blocks with `values` in the interior of the blocks `written`, and canaries
+/// elsewhere.
+pub fn written(
     shape: PlaneShape,
     blocks: usize,
     written: Range<usize>,
-    values: &[T],
-) -> Vec<T> {
-    let mut plane = vec![canary; shape.blocked_len(blocks)];
+    values: &[f32],
+) -> Vec<f32> {
+    let mut plane = vec![f32::from_bits(CANARY); shape.blocked_len(blocks)];
     let mut rows = values.chunks_exact(shape.width * LANES);
     for block in written {
         for row in 0..shape.height {

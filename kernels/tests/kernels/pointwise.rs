@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use endocast_kernels::contract::{Activation, LANES, Plane, PlaneMut, PlaneShape, PointwiseArgs};
+use endocast_kernels::contract::{
+    Activation, LANES, Plane, PlaneMut, PlaneShape, PointwiseArgs, Quantisation,
+};
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
 use endocast_kernels::registry::{self, PointwiseKernel};
 
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::{Tolerance, blank, compare, equal};
+use super::output::{Out, Tolerance, compare, equal, quantisations};
 use super::{Test, blame, fills, selected};
 
 /// As the reference promises.
@@ -42,8 +44,9 @@ impl Case {
         &self,
         fill: Fill,
         placement: Placement,
+        quantisation: Option<Quantisation>,
         run: impl FnOnce(&mut PointwiseArgs) -> R,
-    ) -> (R, Guarded<f32>) {
+    ) -> (R, Out) {
         let mut numbers = Numbers::new(fill, self);
         let [input, addend] = [self.halos[0], self.halos[1]].map(|halo| {
             let plane = numbers.plane(self.shape(halo), self.blocks, LANES);
@@ -51,7 +54,8 @@ impl Case {
         });
         let scale = Guarded::new(&numbers.factors(self.blocks * LANES), placement);
         let shift = Guarded::new(&numbers.values(self.blocks * LANES), placement);
-        let mut out = blank(self.shape(self.halos[2]), self.blocks, placement);
+        let shape = self.shape(self.halos[2]);
+        let mut out = Out::new(shape, self.blocks, placement, quantisation);
         let result = run(&mut PointwiseArgs {
             input: Plane {
                 data: &input,
@@ -67,11 +71,7 @@ impl Case {
             scale: &scale,
             shift: &shift,
             activation: self.activation,
-            out: PlaneMut {
-                data: &mut out,
-                halo: self.halos[2],
-            }
-            .into(),
+            out: out.store(self.halos[2]),
         });
         (result, out)
     }
@@ -115,13 +115,13 @@ fn check(
     case: &Case,
     fill: Fill,
 ) -> Result<(), String> {
-    let run = |kernel: &PointwiseKernel, placement| {
-        let (_, out) = case.with_args(fill, placement, |args| kernel.run(args));
+    let run = |kernel: &PointwiseKernel, placement, quantisation| {
+        let (_, out) = case.with_args(fill, placement, quantisation, |args| kernel.run(args));
         out
     };
     let by_definition = |args: &mut PointwiseArgs| reference::pointwise(args);
-    let (expected, _) = case.with_args(fill, Placement::End, by_definition);
-    let found = run(kernel, Placement::End);
+    let (expected, _) = case.with_args(fill, Placement::End, None, by_definition);
+    let found = run(kernel, Placement::End, None).values();
     let tolerance = Tolerance {
         exactness: kernel.exactness,
         roundings: ROUNDINGS,
@@ -132,9 +132,14 @@ fn check(
     };
     let shape = case.shape(case.halos[2]);
     compare(&found, shape, 0..case.blocks, &expected, tolerance)?;
-    equal(&found, &run(peer, Placement::End), "its equal")?;
-    for placement in Placement::ALL {
-        equal(&found, &run(kernel, placement), "it elsewhere in memory")?;
+    equal(
+        &found,
+        &run(peer, Placement::End, None).values(),
+        "its equal",
+    )?;
+    for (placement, quantisation) in Placement::ALL.into_iter().zip(quantisations()) {
+        run(kernel, placement, None).equal(&found, "it elsewhere in memory")?;
+        run(kernel, placement, Some(quantisation)).equal(&found, "it")?;
     }
     Ok(())
 }

@@ -36,39 +36,48 @@ fn compare(cpu: Cpu) -> Result<(), String> {
     let voxels = case.problem.height * case.problem.width;
     let depth = case.problem.taps() * LANES;
     let mut sums = vec![0.0; voxels * LANES];
-    let (bound, _) = data.with_args(&case, &data.weights, &[], Placement::End, |args| {
-        let patches = patches(args);
-        for sums in sums.chunks_exact_mut(LANES) {
-            sums.copy_from_slice(args.bias);
-        }
-        // SAFETY: the matrices are voxels x depth, depth x 16 and voxels x 16, row by row.
-        unsafe {
-            matrixmultiply::sgemm(
-                voxels,
-                depth,
-                LANES,
-                1.0,
-                patches.as_ptr(),
-                depth as isize,
-                1,
-                args.weights.as_ptr(),
-                LANES as isize,
-                1,
-                1.0,
-                sums.as_mut_ptr(),
-                LANES as isize,
-                1,
-            );
-        }
-        [Order::Direct, Order::Winograd2x4].map(|order| reference::conv(args, &data.weights, order))
-    });
+    let (bound, _) = data.with_args(
+        &case,
+        &data.weights,
+        &[],
+        Placement::End,
+        [None; 2],
+        |args| {
+            let patches = patches(args);
+            for sums in sums.chunks_exact_mut(LANES) {
+                sums.copy_from_slice(args.bias);
+            }
+            // SAFETY: the matrices are voxels x depth, depth x 16 and voxels x 16, row by row.
+            unsafe {
+                matrixmultiply::sgemm(
+                    voxels,
+                    depth,
+                    LANES,
+                    1.0,
+                    patches.as_ptr(),
+                    depth as isize,
+                    1,
+                    args.weights.as_ptr(),
+                    LANES as isize,
+                    1,
+                    1.0,
+                    sums.as_mut_ptr(),
+                    LANES as isize,
+                    1,
+                );
+            }
+            [Order::Direct, Order::Winograd2x4]
+                .map(|order| reference::conv(args, &data.weights, order))
+        },
+    );
     for kernel in registry::conv_kernels(cpu) {
         let [direct, winograd] = &bound;
         let own = match kernel.exactness.order {
             Order::Direct => direct,
             Order::Winograd2x4 => winograd,
         };
-        let [found, _] = data.run(&case, kernel, Placement::End, f32::NAN);
+        let [found, _] = data.run(&case, kernel, Placement::End, [None; 2], f32::NAN);
+        let found = found.expect("raw sums").values();
         for (index, (found, sum)) in found.iter().zip(&sums).enumerate() {
             let bound = |of: &reference::Conv| {
                 let magnitude = of.raw[index].magnitude;

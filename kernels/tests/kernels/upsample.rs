@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use endocast_kernels::contract::{LANES, PlaneMut, PlaneShape, Tap, UpsampleArgs, upsample_taps};
+use endocast_kernels::contract::{
+    LANES, PlaneShape, Quantisation, Tap, UpsampleArgs, upsample_taps,
+};
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
 use endocast_kernels::registry::{self, UpsampleKernel};
 
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::{Tolerance, blank, compare, equal};
+use super::output::{Out, Tolerance, compare, equal, quantisations};
 use super::{Test, blame, fills, selected};
 
 /// As the reference promises.
@@ -39,9 +41,10 @@ impl Case {
         &self,
         fill: Fill,
         placement: Placement,
+        quantisation: Option<Quantisation>,
         poison: f32,
         run: impl FnOnce(&mut UpsampleArgs) -> R,
-    ) -> (R, Guarded<f32>) {
+    ) -> (R, Out) {
         let mut numbers = Numbers::new(fill, self);
         let planes = [(); 2].map(|()| {
             let plane = numbers.plane(self.shape, self.blocks, LANES);
@@ -52,7 +55,7 @@ impl Case {
             let taps: Vec<Tap> = upsample_taps(len, self.factor).collect();
             Guarded::new(&taps, placement)
         });
-        let mut out = blank(self.out(), self.blocks, placement);
+        let mut out = Out::new(self.out(), self.blocks, placement, quantisation);
         let scratch = vec![poison; self.shape.width * LANES];
         let result = run(&mut UpsampleArgs {
             planes: [&planes[0], &planes[far]],
@@ -62,11 +65,7 @@ impl Case {
             rows: &rows,
             columns: &columns,
             slope: self.slope,
-            out: PlaneMut {
-                data: &mut out,
-                halo: self.halo,
-            }
-            .into(),
+            out: out.store(self.halo),
             scratch: &mut Guarded::new(&scratch, placement),
         });
         (result, out)
@@ -112,23 +111,27 @@ fn check(
     case: &Case,
     fill: Fill,
 ) -> Result<(), String> {
-    let run = |kernel: &UpsampleKernel, placement, poison| {
-        let (_, out) = case.with_args(fill, placement, poison, |args| kernel.run(args));
-        out
+    let run = |kernel: &UpsampleKernel, placement, quantisation, poison| {
+        let run = |args: &mut UpsampleArgs| kernel.run(args);
+        case.with_args(fill, placement, quantisation, poison, run).1
     };
     let by_definition = |args: &mut UpsampleArgs| reference::upsample(args);
-    let (expected, _) = case.with_args(fill, Placement::End, 0.0, by_definition);
-    let found = run(kernel, Placement::End, f32::NAN);
+    let (expected, _) = case.with_args(fill, Placement::End, None, 0.0, by_definition);
+    let found = run(kernel, Placement::End, None, f32::NAN).values();
     let tolerance = Tolerance {
         exactness: kernel.exactness,
         roundings: ROUNDINGS,
         absolute: 0.0,
     };
     compare(&found, case.out(), 0..case.blocks, &expected, tolerance)?;
-    equal(&found, &run(peer, Placement::End, 1e30), "its equal")?;
-    for placement in Placement::ALL {
-        let again = run(kernel, placement, 1e30);
-        equal(&found, &again, "it elsewhere in memory")?;
+    equal(
+        &found,
+        &run(peer, Placement::End, None, 1e30).values(),
+        "its equal",
+    )?;
+    for (placement, quantisation) in Placement::ALL.into_iter().zip(quantisations()) {
+        run(kernel, placement, None, 1e30).equal(&found, "it elsewhere in memory")?;
+        run(kernel, placement, Some(quantisation), 1e30).equal(&found, "it")?;
     }
     Ok(())
 }
