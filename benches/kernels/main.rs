@@ -1,6 +1,7 @@
 //! Every convolution kernel on every shape of the network, one output plane at a time:
-//! `conv/<kernel>/<shape>`, throughput in multiply-accumulates.
+//! `conv/<kernel>/<shape>` and `conv_int8/<kernel>/<shape>`, throughput in multiply-accumulates.
 
+mod int8;
 mod shapes;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -172,5 +173,5 @@ fn conv(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, conv);
+criterion_group!(benches, conv, int8::conv_int8);
 criterion_main!(benches);

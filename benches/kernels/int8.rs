@@ -1,0 +1,148 @@
+//! The int8 convolution kernels: `conv_int8/<kernel>/<shape>`.
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use endocast::kernels::contract::{
+    ConvInt8Args, ConvProblem, Epilogue, GROUP, LANES, PlaneMut, PlaneShape, Quantisation, Source,
+    Store,
+};
+use endocast::kernels::cpu::Cpu;
+use endocast::kernels::reference;
+use endocast::kernels::registry::{self, ConvInt8Kernel};
+
+use super::{COMPARED, shapes, values};
+
+/// Spreads the results over the bytes.
+const QUANTISATION: Quantisation = Quantisation {
+    inverse_scale: 60.0,
+    zero: 128,
+};
+
+/// A kernel with all that it reads and writes.
+struct Work {
+    kernel: &'static ConvInt8Kernel,
+    problem: ConvProblem,
+    shape: PlaneShape,
+    plane: Vec<u8>,
+    weights: Vec<i8>,
+    offset: Vec<i32>,
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+    out: Vec<u8>,
+}
+
+impl Work {
+    fn new(kernel: &'static ConvInt8Kernel, problem: ConvProblem) -> Work {
+        let shape = PlaneShape {
+            height: problem.height * problem.stride,
+            width: problem.width * problem.stride,
+            halo: problem.halo(),
+        };
+        let len = match problem.planar {
+            true => shape.area() * GROUP,
+            false => shape.blocked_len(problem.inputs),
+        };
+        let channels = problem.outputs * LANES;
+        let weights = values(problem.int8_weights_len());
+        let unit = 1.0 / (64.0 * 64.0 * (problem.int8_weights_per_block() as f32 / 16.0).sqrt());
+        Work {
+            kernel,
+            problem,
+            shape,
+            plane: (values(len).into_iter())
+                .map(|value| (value * 127.0 + 128.0) as u8)
+                .collect(),
+            weights: weights.iter().map(|value| (value * 64.0) as i8).collect(),
+            offset: vec![0; channels],
+            scale: vec![unit; channels],
+            bias: values(channels),
+            out: vec![0; channels * problem.height * problem.width],
+        }
+    }
+
+    fn args<'a>(
+        &'a self,
+        problem: ConvProblem,
+        sources: &'a [Source<'a, u8>],
+        raw: Option<Store<'a>>,
+    ) -> ConvInt8Args<'a> {
+        ConvInt8Args {
+            problem,
+            sources,
+            weights: &self.weights,
+            offset: &self.offset,
+            scale: &self.scale,
+            bias: &self.bias,
+            blocks: 0..problem.outputs,
+            epilogue: Epilogue {
+                residual: None,
+                slope: 0.01,
+                raw,
+                activated: None,
+            },
+        }
+    }
+
+    fn source(&self) -> Source<'_, u8> {
+        Source {
+            planes: [&self.plane; 3],
+            shape: self.shape,
+            blocks: self.problem.inputs,
+        }
+    }
+
+    fn run(&mut self) {
+        let mut out = std::mem::take(&mut self.out);
+        let plane = PlaneMut {
+            data: &mut out,
+            halo: 0,
+        };
+        let store = Store::U8(plane, QUANTISATION);
+        let sources = [self.source()];
+        (self.kernel).run(&mut self.args(self.problem, &sources, Some(store)));
+        self.out = out;
+    }
+
+    /// Compares the first voxels of the last output block with the reference.
+    fn check(&self) {
+        let last = self.problem.outputs - 1;
+        let corner = ConvProblem {
+            height: COMPARED[0].min(self.problem.height),
+            width: COMPARED[1].min(self.problem.width),
+            ..self.problem
+        };
+        let sources = [self.source()];
+        let mut args = self.args(corner, &sources, None);
+        args.blocks = last..last + 1;
+        let expected = reference::conv_int8(&args).raw;
+        for (index, &value) in expected.iter().enumerate() {
+            let (voxel, lane) = (index / LANES, index % LANES);
+            let row = last * self.problem.height + voxel / corner.width;
+            let at = row * self.problem.width + voxel % corner.width;
+            let what = format!("{} on {}", self.kernel.name, shapes::name(&self.problem));
+            let expected = QUANTISATION.apply(value);
+            assert_eq!(self.out[at * LANES + lane], expected, "{what}");
+        }
+    }
+}
+
+pub fn conv_int8(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("conv_int8");
+    group.sample_size(10);
+    for problem in shapes::shapes() {
+        group.throughput(Throughput::Elements(problem.int8_macs()));
+        for kernel in registry::conv_int8_kernels(Cpu::detect()) {
+            let id = BenchmarkId::new(kernel.name, shapes::name(&problem));
+            let mut work = None;
+            group.bench_function(id, |bencher| {
+                let work = work.get_or_insert_with(|| {
+                    let mut work = Work::new(kernel, problem);
+                    work.run();
+                    work.check();
+                    work
+                });
+                bencher.iter(|| work.run());
+            });
+        }
+    }
+    group.finish();
+}
