@@ -37,7 +37,7 @@ impl<T: Copy> Guarded<T> {
             Placement::Skewed => size_of::<T>(),
             Placement::End | Placement::Start => 0,
         };
-        let room = (bytes + skew).next_multiple_of(page);
+        let room = (bytes + skew).max(1).next_multiple_of(page);
         let mapped = room + 2 * page;
         let offset = match placement {
             Placement::Start => page,
