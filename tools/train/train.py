@@ -39,8 +39,8 @@ STAGES = {
         Stage("coarse", 64, (64, 64, 64), 700, (2e-3, 1e-3), "renorm"),
         Stage("fine", 96, (64, 80, 80), 1200, (1e-3, 2e-4), "renorm"),
         Stage("settle", 96, (96, 96, 96), 170, (2e-4, 1e-5), "frozen"),
-        Stage("fine again", 96, (64, 80, 80), 2400, (5e-4, 5e-5), "renorm"),
-        Stage("settle again", 96, (96, 96, 96), 120, (1e-4, 1e-5), "frozen"),
+        Stage("fine again", 96, (64, 80, 80), 820, (5e-4, 5e-5), "renorm"),
+        Stage("settle again", 96, (96, 96, 96), 60, (1e-4, 1e-5), "frozen"),
     ),
     "tiny": (
         Stage("coarse", 64, (64, 64, 64), 1800, (2e-3, 1e-4), "renorm"),
