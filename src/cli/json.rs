@@ -11,6 +11,8 @@ use super::Failure;
 pub enum Value {
     /// `null`; also stands for numbers that JSON does not have.
     Null,
+    /// `true` or `false`.
+    Bool(bool),
     /// A number.
     Number(f64),
     /// A string.
@@ -63,6 +65,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Null => f.write_str("null"),
+            Value::Bool(value) => write!(f, "{value}"),
             Value::Number(number) => write!(f, "{number}"),
             Value::Text(text) => write_text(f, text),
             Value::Array(values) => {

@@ -1,13 +1,18 @@
 //! Command line: arguments, sub-commands, exit codes.
 
+mod alias;
 mod bench;
+mod bids;
 mod compare;
 mod convert;
+mod describe;
 mod explain;
 mod extract;
 mod failure;
 mod info;
 mod json;
+mod license;
+mod manual;
 mod model;
 mod progress;
 mod selftest;
@@ -39,9 +44,20 @@ fn after_help() -> String {
 #[command(
     override_usage = "endocast [extract] SCAN... [OPTIONS]\n       endocast COMMAND [OPTIONS]"
 )]
+#[command(arg_required_else_help = true)]
 struct Arguments {
+    /// Take the flags and write the file names of another tool: bet, hd-bet, mri_synthstrip or
+    /// brain_mage_single_run
+    #[arg(long = "as", value_name = "TOOL", num_args = 1.., allow_hyphen_values = true)]
+    alias: Vec<OsString>,
+    /// Print a description for programs that run programs
+    #[arg(long, value_name = "FORMAT")]
+    describe: Option<describe::Format>,
+    /// Print the licences of the program and of the weights
+    #[arg(long)]
+    license: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -60,11 +76,17 @@ enum Command {
     Compare(compare::Arguments),
     /// Check this program on this machine: every kernel, and the shipped model.
     Selftest(selftest::Arguments),
+    /// Extract the brains of a BIDS dataset.
+    Bids(Box<bids::Arguments>),
+    /// Print the completions of the command line for a shell.
+    Completions(manual::Completions),
+    /// Print the manual page, of the program or of one command.
+    Man(manual::Man),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    match words(std::env::args_os().collect()).and_then(run) {
+    match run(std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("endocast: {failure}");
@@ -101,8 +123,23 @@ fn words(mut words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     Ok(words)
 }
 
-fn run(words: Vec<OsString>) -> Result<(), Failure> {
-    match Arguments::parse_from(words).command {
+fn run(given: Vec<OsString>) -> Result<(), Failure> {
+    let program = given.first().map(Path::new).and_then(Path::file_stem);
+    let program = program.and_then(|name| name.to_str()).unwrap_or_default();
+    if alias::is_tool(program) {
+        return alias::run(program, given[1..].to_vec());
+    }
+    let arguments = Arguments::parse_from(words(given)?);
+    if let Some((tool, rest)) = arguments.alias.split_first() {
+        return alias::run(&tool.to_string_lossy(), rest.to_vec());
+    }
+    if let Some(format) = arguments.describe {
+        return describe::run(format);
+    }
+    let Some(command) = arguments.command else {
+        return license::run();
+    };
+    match command {
         Command::Extract(arguments) => extract::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
@@ -110,7 +147,17 @@ fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Selftest(arguments) => selftest::run(&arguments),
+        Command::Bids(arguments) => bids::run(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
     }
+}
+
+/// Prints to standard output.
+fn print(text: &[u8]) -> Result<(), Failure> {
+    use std::io::Write;
+    let written = std::io::stdout().write_all(text);
+    written.map_err(|cause| Failure::Output(format!("standard output: {cause}")))
 }
 
 /// This processor, capped by [`CPU_VARIABLE`].

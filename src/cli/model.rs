@@ -6,10 +6,13 @@ use endocast::weights::Model;
 
 use super::Failure;
 
+/// Environment variable that names the model file if the command line does not.
+const MODEL_VARIABLE: &str = "ENDOCAST_MODEL";
+
 /// `--model FILE`, shared by all commands that run a network.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Choice {
-    /// Model file to use instead of the one inside this program
+    /// Model file to use instead of the one inside this program; also ENDOCAST_MODEL
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 }
@@ -17,11 +20,12 @@ pub struct Choice {
 impl Choice {
     /// Opens the model.
     pub fn open(&self) -> Result<Model, Failure> {
-        match &self.model {
+        let variable = || std::env::var_os(MODEL_VARIABLE).map(PathBuf::from);
+        match self.model.clone().or_else(variable) {
             Some(path) => {
                 // SAFETY: docs/security.md states that a model file must not change while a command
                 // uses it.
-                let model = unsafe { Model::map(path) };
+                let model = unsafe { Model::map(&path) };
                 model.map_err(|cause| Failure::model(path.display(), cause))
             }
             #[cfg(feature = "embedded-model")]

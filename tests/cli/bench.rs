@@ -53,7 +53,9 @@ impl Bench {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_endocast"));
         command.args(arguments).current_dir(self.0.path());
-        command.env_remove("ENDOCAST_CPU");
+        for variable in ["ENDOCAST_CPU", "ENDOCAST_MODEL", "FSLOUTPUTTYPE"] {
+            command.env_remove(variable);
+        }
         command
     }
 

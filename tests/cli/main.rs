@@ -1,7 +1,9 @@
 //! The built command, as a user meets it: files in, files, one line and an exit code out.
 
+mod aliases;
 mod batches;
 mod bench;
+mod bids;
 #[path = "../common/mod.rs"]
 mod common;
 mod extracting;

@@ -18,7 +18,16 @@ fn help_is_there() {
             .contains(env!("CARGO_PKG_VERSION"))
     );
     for command in [
-        "extract", "convert", "info", "explain", "bench", "compare", "selftest",
+        "extract",
+        "convert",
+        "info",
+        "explain",
+        "bench",
+        "compare",
+        "selftest",
+        "bids",
+        "completions",
+        "man",
     ] {
         let help = bench.good(&[command, "--help"]);
         assert!(
@@ -26,6 +35,74 @@ fn help_is_there() {
             "{help}"
         );
     }
+}
+
+#[test]
+fn a_scan_alone_is_extracted() {
+    let bench = Bench::new();
+    for arguments in [
+        &["head.nii", "--model", "threshold.model"][..],
+        &["-m", "m.nii", "--model", "threshold.model", "head.nii"],
+    ] {
+        assert_eq!(bench.good(arguments), "");
+    }
+    for name in ["head_brain.nii.gz", "head_brain_mask.nii.gz", "m.nii"] {
+        assert!(bench.path(name).exists(), "{name}");
+    }
+    let output = bench.command(&["head.nii", "-m", "n.nii"]);
+    let output = { output }.env("ENDOCAST_MODEL", "absent.model").output();
+    assert_failed(&output.unwrap(), 6, &["absent.model"]);
+}
+
+#[test]
+fn licences_manuals_and_completions_are_printed() {
+    let bench = Bench::new();
+    let license = bench.good(&["--license"]);
+    for words in ["MIT", "Apache License", "model"] {
+        assert!(license.contains(words), "{words}");
+    }
+    for (shell, words) in [
+        ("bash", "complete"),
+        ("zsh", "#compdef"),
+        ("fish", "complete -c"),
+    ] {
+        let script = bench.good(&["completions", shell]);
+        assert!(
+            script.contains(words) && script.contains("border"),
+            "{shell}"
+        );
+    }
+    let page = bench.good(&["man"]);
+    assert!(
+        page.contains(".TH endocast 1") && page.contains("extract"),
+        "{page}"
+    );
+    let page = bench.good(&["man", "extract"]);
+    assert!(page.contains("skip") && page.contains("fluid"), "{page}");
+    let output = bench.command(&["man", "nothing"]).output().unwrap();
+    assert_failed(&output, 2, &["nothing"]);
+}
+
+#[test]
+fn the_boutiques_descriptor_is_whole() {
+    let bench = Bench::new();
+    let text = bench.good(&["--describe", "boutiques"]);
+    let descriptor: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let line = descriptor["command-line"].as_str().unwrap();
+    let inputs = descriptor["inputs"].as_array().unwrap();
+    for input in inputs {
+        let key = input["value-key"].as_str().unwrap();
+        assert_eq!(line.matches(key).count(), 1, "{key}");
+        assert!(input["name"].is_string() && input["type"].is_string());
+    }
+    let kind = |id: &str| {
+        let input = inputs.iter().find(|input| input["id"] == id).unwrap();
+        input["type"].as_str().unwrap().to_string()
+    };
+    let kinds = ["scan", "mask", "border", "no_csf"].map(kind);
+    assert_eq!(kinds, ["File", "String", "Number", "Flag"]);
+    let codes = descriptor["error-codes"].as_array().unwrap();
+    assert!(codes.iter().any(|code| code["code"] == 7));
 }
 
 #[test]

@@ -9,9 +9,9 @@ mod report;
 mod sidecar;
 
 use super::Failure;
-pub use arguments::Arguments;
-use batch::Job;
-use outputs::Outputs;
+pub use arguments::{Arguments, Fill, Series, Settings};
+pub use batch::{Job, run as run_batch};
+pub use outputs::Outputs;
 
 /// Extracts the brains of the scans that the command line names.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -32,5 +32,5 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             })
         })
         .collect();
-    batch::run(&jobs?, &arguments.settings)
+    run_batch(&jobs?, &arguments.settings)
 }

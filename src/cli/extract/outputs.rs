@@ -29,8 +29,8 @@ pub struct Outputs {
     pub qc: Option<PathBuf>,
     pub json: Option<PathBuf>,
     pub sidecar: Option<PathBuf>,
-    /// Folder to make before anything is written.
-    pub folder: Option<PathBuf>,
+    /// Whether to make the folders of all of them.
+    pub make_folders: bool,
 }
 
 impl Outputs {
@@ -47,7 +47,7 @@ impl Outputs {
             qc: name(&templates.qc),
             json: name(&templates.json),
             sidecar: None,
-            folder: templates.out_dir.clone(),
+            make_folders: templates.out_dir.is_some(),
         };
         let only_report = outputs
             .files()
@@ -102,7 +102,7 @@ impl Outputs {
     }
 
     /// Refuses names that no format goes with, and two outputs of one name.
-    fn check_names(&self) -> Result<(), Failure> {
+    pub fn check_names(&self) -> Result<(), Failure> {
         for path in self.images().filter(|path| !is_stream(path)) {
             check_output_name(path).map_err(|cause| Failure::Output(cause.to_string()))?;
         }
@@ -125,16 +125,16 @@ impl Outputs {
         Ok(())
     }
 
-    /// Makes the folder, and refuses outputs that could not be written in the end,
+    /// Makes folders, and refuses outputs that could not be written in the end,
     /// before any work is done or any file is written.
     pub fn check_writable(&self) -> Result<(), Failure> {
         let failed = |path: &Path, cause: std::io::Error| {
             Failure::Output(format!("{}: cannot write: {cause}", path.display()))
         };
-        if let Some(folder) = &self.folder {
-            std::fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?;
-        }
         for path in self.on_disk() {
+            if let Some(folder) = path.parent().filter(|_| self.make_folders) {
+                std::fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?;
+            }
             endocast::output::check(path).map_err(|cause| failed(path, cause))?;
         }
         Ok(())
