@@ -29,6 +29,7 @@ mod json;
 mod model;
 pub mod pack;
 pub mod preprocessing;
+mod sha256;
 mod tensors;
 mod writer;
 
@@ -38,7 +39,8 @@ pub use graph::{
     Graph, GraphError, MAX_CHANNELS, MAX_INT8_FACTORS, MAX_NODES, Node, Op, Quantisation,
 };
 pub use header::MAX_HEADER;
-pub use model::{FORMAT_VERSION, INT8, MAX_FILE, Model, Values, sha256_hex};
+pub use model::{FORMAT_VERSION, INT8, MAX_FILE, Model, Values};
 pub use preprocessing::Preprocessing;
+pub use sha256::sha256_hex;
 pub use tensors::{Role, roles, tensor_name};
 pub use writer::{ModelWriter, Precision};

@@ -6,8 +6,6 @@ use std::fs::File;
 use std::ops::{Deref, Range};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use crate::bytes::{ALIGNMENT, AlignedBytes};
 use crate::error::Error;
 use crate::graph::Graph;
@@ -15,6 +13,7 @@ use crate::half::from_f16;
 use crate::header::{Dtype, Entry, Header};
 use crate::pack::ConvLayout;
 use crate::preprocessing::Preprocessing;
+use crate::sha256::sha256_hex;
 use crate::tensors::{Role, packed_shape, roles, tensor_name};
 
 /// The latest version of the format that this crate reads and writes.
@@ -304,14 +303,6 @@ impl fmt::Debug for Model {
             .field("metadata", &self.metadata)
             .finish_non_exhaustive()
     }
-}
-
-/// SHA-256 of `bytes`, as lower-case hexadecimal digits.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// A file of version x.y is read by every reader of version x.z with z >= y.

@@ -7,9 +7,10 @@ use crate::error::Error;
 use crate::graph::Graph;
 use crate::half::to_f16;
 use crate::header::{Dtype, Entry, Header};
-use crate::model::{FORMAT_VERSION, INT8, Model, sha256_hex};
+use crate::model::{FORMAT_VERSION, INT8, Model};
 use crate::pack::{ConvLayout, pack_vector};
 use crate::preprocessing::Preprocessing;
+use crate::sha256::sha256_hex;
 use crate::tensors::{Role, packed_shape, roles, tensor_name};
 
 /// Precision in which the weights of convolutions are stored.
