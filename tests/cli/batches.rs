@@ -57,14 +57,7 @@ fn one_failure_does_not_stop_the_others() {
 fn what_is_done_is_skipped() {
     let bench = bench();
     bench.extract(&["a.nii", "b.nii", "--out-dir", "new/folder"]);
-    let names = |folder: &str| {
-        let entries = fs::read_dir(bench.path(folder)).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    };
+    let names = |folder: &str| bench.files_of(folder);
     let expected = [
         "a_brain.nii.gz",
         "a_brain_mask.nii.gz",
@@ -129,4 +122,37 @@ fn outputs_that_would_collide_are_refused() {
     bench.refused(&["--list", "absent.txt"], 3, &["absent.txt", "cannot read"]);
     bench.write("blank.txt", b"\n# nothing\n");
     bench.refused(&["--list", "blank.txt"], 2, &["blank.txt", "empty"]);
+}
+
+/// The example for SLURM, as its two tasks would run it.
+#[cfg(unix)]
+#[test]
+fn the_slurm_example_shares_out_a_list() {
+    let bench = bench();
+    bench.write("good.txt", b"a.nii\nb.nii\nd.nii\n");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/slurm/extract.sbatch");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_endocast"));
+    let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+    let masks = || {
+        bench
+            .files_of("masks")
+            .iter()
+            .filter(|name| name.ends_with("_mask.nii.gz"))
+            .count()
+    };
+    for (task, expected) in [("1", 2), ("2", 3), ("2", 3)] {
+        let mut command = std::process::Command::new("bash");
+        command
+            .args([script, "good.txt", "masks"])
+            .current_dir(bench.path(""));
+        command
+            .env("PATH", &path)
+            .env("ENDOCAST_MODEL", bench.path("threshold.model"));
+        command
+            .env("SLURM_ARRAY_TASK_ID", task)
+            .env("SLURM_ARRAY_TASK_COUNT", "2");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(masks(), expected);
+    }
 }

@@ -41,7 +41,12 @@ impl Bench {
 
     /// Names of all files, sorted, hidden ones included.
     pub fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path()).unwrap();
+        self.files_of("")
+    }
+
+    /// Names of all files in a folder of the folder.
+    pub fn files_of(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).unwrap();
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();

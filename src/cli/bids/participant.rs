@@ -10,7 +10,10 @@ use super::dataset::{Dataset, Image};
 const BIDS_VERSION: &str = "1.9.0";
 
 /// Files that the standard does not know.
-const IGNORED: &str = "*.html\nsub-*/figures/\ngroup_*.tsv\n";
+const IGNORED: &str = "*.html\nfigures\ngroup_*.tsv\n";
+
+const README: &str =
+    "Brain masks (desc-brain_mask) and brains (desc-brain) that endocast extracted.\n";
 
 /// Extracts the brains of `images`, resuming what an earlier run began.
 pub fn run(
@@ -50,7 +53,7 @@ pub fn run(
     done
 }
 
-/// Writes `dataset_description.json` and `.bidsignore`, unless they are there.
+/// Writes the files that every dataset has, unless they are there.
 fn describe(dataset: &Dataset, output: &Path) -> Result<(), Failure> {
     let failed = |path: &Path, cause: std::io::Error| {
         Failure::Output(format!("{}: cannot write: {cause}", path.display()))
@@ -85,10 +88,12 @@ fn describe(dataset: &Dataset, output: &Path) -> Result<(), Failure> {
     if !path.exists() {
         json::write(&path, &description)?;
     }
-    let path = output.join(".bidsignore");
-    if !path.exists() {
-        let written = endocast::output::write(&path, |file| write!(file, "{IGNORED}"));
-        written.map_err(|cause| failed(&path, cause))?;
+    for (name, text) in [(".bidsignore", IGNORED), ("README", README)] {
+        let path = output.join(name);
+        if !path.exists() {
+            let written = endocast::output::write(&path, |file| write!(file, "{text}"));
+            written.map_err(|cause| failed(&path, cause))?;
+        }
     }
     Ok(())
 }
@@ -97,6 +102,10 @@ fn describe(dataset: &Dataset, output: &Path) -> Result<(), Failure> {
 fn describe_brain(image: &Image, output: &Path) -> Result<(), Failure> {
     let source = json::Value::from(image.uri());
     let fields = json::object([
+        (
+            "Description",
+            "The scan with everything but the brain removed".into(),
+        ),
         ("SkullStripped", json::Value::Bool(true)),
         ("Sources", json::Value::Array(vec![source.clone()])),
         ("SpatialReference", source),

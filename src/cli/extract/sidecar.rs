@@ -82,6 +82,7 @@ pub fn write(
     let settings = report.settings;
     let threshold = settings.threshold.map(f64::from);
     let value = json::object([
+        ("Description", "Brain mask of a head scan".into()),
         ("Type", "Brain".into()),
         ("Sources", json::Value::Array(vec![source.into()])),
         ("SpatialReference", source.into()),
