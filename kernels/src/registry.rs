@@ -214,6 +214,12 @@ macro_rules! exact {
     };
 }
 
+macro_rules! conv_int8 {
+    ($isa:ident, $Isa:ident) => {
+        exact!(ConvInt8Kernel, "conv_int8", $isa, conv_int8, $Isa)
+    };
+}
+
 static CONV: &[ConvKernel] = &[
     #[cfg(target_arch = "x86_64")]
     wino2x4!(avx512, Avx512),
@@ -237,22 +243,16 @@ static CONV: &[ConvKernel] = &[
 
 static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
-    exact!(
-        ConvInt8Kernel,
-        "conv_int8",
-        avx512vnni,
-        conv_int8,
-        Avx512Vnni
-    ),
+    conv_int8!(avx512vnni, Avx512Vnni),
     #[cfg(target_arch = "x86_64")]
-    exact!(ConvInt8Kernel, "conv_int8", avxvnni, conv_int8, AvxVnni),
+    conv_int8!(avxvnni, AvxVnni),
     #[cfg(target_arch = "x86_64")]
-    exact!(ConvInt8Kernel, "conv_int8", avx2, conv_int8, Avx2),
+    conv_int8!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
-    exact!(ConvInt8Kernel, "conv_int8", ssse3, conv_int8, Ssse3),
+    conv_int8!(ssse3, Ssse3),
     #[cfg(target_arch = "x86_64")]
-    exact!(ConvInt8Kernel, "conv_int8", sse2, conv_int8, Sse2),
-    exact!(ConvInt8Kernel, "conv_int8", scalar, conv_int8, Scalar),
+    conv_int8!(sse2, Sse2),
+    conv_int8!(scalar, Scalar),
 ];
 
 static UPSAMPLE: &[UpsampleKernel] = &[
