@@ -42,7 +42,12 @@ impl Work {
             false => shape.blocked_len(problem.inputs),
         };
         let channels = problem.outputs * LANES;
-        let weights = values(problem.int8_weights_len());
+        let weights = values(problem.int8_weights_len()).into_iter();
+        let mut weights: Vec<i8> = weights.map(|value| (value * 64.0) as i8).collect();
+        if problem.planar {
+            let groups = weights.chunks_exact_mut(GROUP);
+            groups.for_each(|group| group[problem.inputs..].fill(0));
+        }
         let unit = 1.0 / (64.0 * 64.0 * (problem.int8_weights_per_block() as f32 / 16.0).sqrt());
         Work {
             kernel,
@@ -51,7 +56,7 @@ impl Work {
             plane: (values(len).into_iter())
                 .map(|value| (value * 127.0 + 128.0) as u8)
                 .collect(),
-            weights: weights.iter().map(|value| (value * 64.0) as i8).collect(),
+            weights,
             offset: vec![0; channels],
             scale: vec![unit; channels],
             bias: values(channels),

@@ -11,7 +11,7 @@ fn main() {
 
     use endocast_kernels::cpu::{Cpu, Isa};
 
-    const ROUNDS: u64 = 4_000_000;
+    const ROUNDS: u64 = 400_000;
     /// Independent sums, enough to hide every latency.
     const SUMS: u64 = 12;
 
@@ -19,7 +19,7 @@ fn main() {
     macro_rules! peak {
         ($isa:expr, $what:literal, $macs:literal, $($step:literal),+; $end:literal) => {
             if cpu.has($isa) {
-                let seconds = (0..5).map(|_| {
+                let seconds = (0..100).map(|_| {
                     let start = Instant::now();
                     // SAFETY: register arithmetic in an instruction set that is present, on
                     // registers that are declared as overwritten.
