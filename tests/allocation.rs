@@ -103,7 +103,11 @@ fn runs_after_the_first_do_not_allocate() {
     let resunet = Arc::new(model(synthetic::resunet(4, 1, 1)));
     let fcn = Arc::new(model(synthetic::fcn(4)));
     let meshnet = Arc::new(model(synthetic::meshnet(5, 5)));
+    let int8 = common::int8::quantised(synthetic::resunet(4, 1, 1), 32, false, |_| true);
+    let int8 = Arc::new(common::int8::written(&int8));
     let cases = [
+        ("int8 resunet", &int8, SMALL),
+        ("streaming int8 resunet", &int8, LARGE),
         ("resunet", &resunet, SMALL),
         ("streaming resunet", &resunet, LARGE),
         ("fcn", &fcn, SMALL),

@@ -128,7 +128,7 @@ fn vector_width_does_not_matter_to_direct_kernels() {
             };
             let mut session = session(&model, 1, policy);
             let convs = session.plan().convs.iter().flatten();
-            assert!(convs.into_iter().any(|conv| conv.choice.kernel.isa == isa));
+            assert!(convs.into_iter().any(|conv| conv.isa() == isa));
             bits(&mut session, 1, &image)
         });
         assert!(narrow == wide);

@@ -123,10 +123,10 @@ fn layers(plan: &Plan) -> Vec<Layer> {
     steps
         .map(|(step, conv)| Layer {
             name: step.name.clone(),
-            kernel: conv.as_ref().map_or("", |conv| conv.choice.kernel.name),
+            kernel: conv.as_ref().map_or("", |conv| conv.name()),
             macs: conv
                 .as_ref()
-                .map_or(0, |conv| conv.problem.macs() * step.depth as u64),
+                .map_or(0, |conv| conv.macs() * step.depth as u64),
             times: Vec::new(),
         })
         .collect()

@@ -1,7 +1,10 @@
 //! Runs a plan.
 
+mod compute;
 mod memory;
 mod parameters;
+mod planes;
+mod result;
 mod slab;
 
 use std::sync::Arc;
@@ -65,7 +68,7 @@ impl Session {
         Ok(Session {
             moments: moments.collect(),
             parameters: Parameters::new(model, &plan)?,
-            arena: Buffer::zeroed(plan.arena_len),
+            arena: arena(&plan),
             kernels: Kernels::new(plan.options.policy),
             clock: plan.steps.iter().map(|_| AtomicU64::new(0)).collect(),
             plan,
@@ -79,7 +82,7 @@ impl Session {
 
     /// Bytes of working memory and kernel-specific weights; the model file's own bytes come on top.
     pub fn bytes(&self) -> usize {
-        self.plan.arena_bytes() + self.parameters.bytes()
+        self.plan.arena_bytes + self.parameters.bytes()
     }
 
     /// Elements of an image: `[channel][depth][height][width]`.
@@ -124,11 +127,12 @@ impl Session {
     fn load(&mut self, image: &[f32]) {
         let tensor = &self.plan.tensors[0];
         let [depth, height, width] = tensor.grid();
-        let (shape, plane_len) = (tensor.shape, tensor.plane_len());
-        let planes = self.arena.as_mut_slice()[tensor.whole_offset()..][..tensor.elements()]
-            .chunks_exact_mut(plane_len);
+        let (shape, plane_bytes) = (tensor.shape, tensor.plane_bytes());
+        let planes = self.arena.bytes_mut()[tensor.whole_offset()..][..tensor.bytes()]
+            .chunks_exact_mut(plane_bytes);
         for (z, plane) in planes.enumerate() {
-            plane.fill(0.0);
+            plane.fill(0);
+            let plane: &mut [f32] = bytemuck::cast_slice_mut(plane);
             for channel in 0..tensor.channels {
                 for row in 0..height {
                     let from = ((channel * depth + z) * height + row) * width;
@@ -143,9 +147,10 @@ impl Session {
         let tensor = self.plan.result();
         let [depth, height, width] = tensor.grid();
         let area = height * width;
-        let planes = self.arena.as_slice()[tensor.whole_offset()..][..tensor.elements()]
-            .chunks_exact(tensor.plane_len());
+        let planes = self.arena.bytes()[tensor.whole_offset()..][..tensor.bytes()]
+            .chunks_exact(tensor.plane_bytes());
         for (z, plane) in planes.enumerate() {
+            let plane: &[f32] = &bytemuck::cast_slice(plane)[..tensor.plane_len()];
             for (channel, values) in plane.chunks_exact(area).enumerate() {
                 result[(channel * depth + z) * area..][..area].copy_from_slice(values);
             }
@@ -155,14 +160,14 @@ impl Session {
     fn run_stage(&mut self, index: usize) {
         let plan = &self.plan;
         let stage = &plan.stages[index];
-        let mut read: [(TensorId, &[f32]); MAX_STEPS * MAX_INPUTS] =
+        let mut read: [(TensorId, &[u8]); MAX_STEPS * MAX_INPUTS] =
             [(0, &[]); MAX_STEPS * MAX_INPUTS];
         let mut written: [Written; 2 * MAX_STEPS] = Default::default();
         let (mut reads, mut writes) = (0, 0);
-        let mut workspace: &mut [f32] = &mut [];
-        let mut zeros: &[f32] = &[];
+        let mut workspace: &mut [u8] = &mut [];
+        let mut outside: [&[u8]; 256] = [&[]; 256];
         memory::carve(
-            self.arena.as_mut_slice(),
+            self.arena.bytes_mut(),
             &stage.regions,
             |role, part| match role {
                 Role::Read(id) => {
@@ -178,14 +183,14 @@ impl Session {
                     writes += 1;
                 }
                 Role::Workspace => workspace = part,
-                Role::Zeros => zeros = part,
+                Role::Outside(byte) => outside[usize::from(byte)] = part,
             },
         );
         let context = Context {
             plan,
             stage,
             read: &read[..reads],
-            zeros,
+            outside: &outside,
             parameters: &self.parameters,
             kernels: &self.kernels,
             clock: &self.clock,
@@ -215,6 +220,19 @@ impl Session {
             );
         }
     }
+}
+
+/// The memory of `plan`, with the planes outside the volume filled in.
+fn arena(plan: &Plan) -> Buffer {
+    let mut arena = Buffer::zeroed(plan.arena_bytes);
+    // Every stage has the same ones.
+    let regions = plan.stages.iter().take(1).flat_map(|stage| &stage.regions);
+    for region in regions {
+        if let Role::Outside(byte) = region.role {
+            arena.bytes_mut()[region.offset..][..region.len].fill(byte);
+        }
+    }
+    arena
 }
 
 fn expect(what: &'static str, found: usize, expected: usize) -> Result<(), Error> {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use endocast_kernels::contract::LANES;
-use endocast_weights::{Model, Role};
+use endocast_kernels::contract::{ConvProblem, GROUP, LANES};
+use endocast_kernels::registry::ConvKernel;
+use endocast_weights::{Model, Role, Values};
 
 use super::Error;
 use super::memory::Buffer;
-use crate::plan::{Coefficients, Conv, Normalisation, Plan, Tensor, TensorId, Work};
+use crate::plan::{Coefficients, Conv, Kernel, Normalisation, Plan, Tensor, TensorId, Work};
 
 /// Where the weights of a convolution are.
 enum Weights {
@@ -17,6 +18,18 @@ enum Weights {
     Model,
     /// Expanded from half precision, or in the kernel's own form.
     Own(Buffer),
+    /// 8-bit integers in the model, and what is added to the sums of each output channel.
+    Int8(Vec<i32>),
+}
+
+/// What an int8 convolution needs beside its bias.
+pub struct Int8<'a> {
+    /// Packed weights.
+    pub weights: &'a [i8],
+    /// Per output channel, minus the sum of weights times the input's zero.
+    pub offset: &'a [i32],
+    /// Per output channel, the worth of one step of the sum.
+    pub scale: &'a [f32],
 }
 
 /// Scale and shift of a channel map, one value per channel of whole blocks.
@@ -49,20 +62,20 @@ impl Parameters {
                 biases.push((0, Vec::new()));
                 continue;
             };
-            let packed = model
-                .tensor(*node, Role::Weight)
-                .ok_or_else(|| Error::Mismatch {
-                    node: step.name.clone(),
-                })?;
-            let kernel = conv.choice.kernel;
-            weights.push(match kernel.prepared_len(&conv.problem) {
-                Some(len) => {
-                    let mut own = Buffer::zeroed(len);
-                    kernel.prepare(&conv.problem, &packed, own.as_mut_slice());
-                    Weights::Own(own)
+            let mismatch = || Error::Mismatch {
+                node: step.name.clone(),
+            };
+            weights.push(match &conv.kernel {
+                Kernel::Single(chosen) => {
+                    let packed = model.tensor(*node, Role::Weight).ok_or_else(mismatch)?;
+                    single(chosen.kernel, &conv.problem, &packed)
                 }
-                None if packed.in_place().is_some() => Weights::Model,
-                None => Weights::Own(Buffer::copied(&packed)),
+                Kernel::Int8(_) => {
+                    let packed = model.int8_weights(*node).ok_or_else(mismatch)?;
+                    let zero = model.graph().quantisation(*node).map_or(0, |q| q.zero);
+                    let per_block = conv.problem.int8_weights_per_block();
+                    Weights::Int8(offsets(packed, per_block, zero))
+                }
             });
             biases.push((*node, vector(*node, Role::Bias)));
         }
@@ -86,12 +99,26 @@ impl Parameters {
     /// Weights of the convolution that is step number `step`.
     pub fn weights(&self, step: usize) -> &[f32] {
         match &self.weights[step] {
-            Weights::None => &[],
-            Weights::Own(own) => own.as_slice(),
+            Weights::None | Weights::Int8(_) => &[],
+            Weights::Own(own) => own.as_f32(),
             Weights::Model => {
                 let packed = self.model.tensor(self.biases[step].0, Role::Weight);
                 packed.and_then(|packed| packed.in_place()).unwrap_or(&[])
             }
+        }
+    }
+
+    /// Parameters of the int8 convolution that is step number `step`.
+    pub fn int8(&self, step: usize) -> Int8<'_> {
+        let node = self.biases[step].0;
+        let offset: &[i32] = match &self.weights[step] {
+            Weights::Int8(offset) => offset,
+            _ => &[],
+        };
+        Int8 {
+            weights: self.model.int8_weights(node).unwrap_or_default(),
+            offset,
+            scale: &self.maps[node][0],
         }
     }
 
@@ -145,9 +172,38 @@ impl Parameters {
     /// Bytes of weights beside the model's own.
     pub fn bytes(&self) -> usize {
         let own = self.weights.iter().map(|weights| match weights {
-            Weights::Own(own) => own.as_slice().len(),
+            Weights::Own(own) => own.len(),
+            Weights::Int8(offset) => size_of_val(&offset[..]),
             Weights::None | Weights::Model => 0,
         });
-        own.sum::<usize>() * size_of::<f32>()
+        own.sum()
     }
+}
+
+/// The weights of a convolution in single precision as `kernel` reads them.
+fn single(kernel: &ConvKernel, problem: &ConvProblem, packed: &Values) -> Weights {
+    match kernel.prepared_len(problem) {
+        Some(len) => {
+            let mut own = Buffer::zeroed(len * size_of::<f32>());
+            kernel.prepare(problem, packed, own.as_f32_mut());
+            Weights::Own(own)
+        }
+        None if packed.in_place().is_some() => Weights::Model,
+        None => Weights::Own(Buffer::copied(packed)),
+    }
+}
+
+/// For each output channel, minus the sum of its packed weights times `zero`.
+fn offsets(packed: &[i8], per_block: usize, zero: u8) -> Vec<i32> {
+    let blocks = packed.chunks_exact(per_block);
+    let sums = blocks.flat_map(|block| {
+        let mut sums = [0; LANES];
+        for line in block.as_chunks::<GROUP>().0.chunks_exact(LANES) {
+            for (sum, weights) in sums.iter_mut().zip(line) {
+                *sum += weights.iter().map(|&weight| i32::from(weight)).sum::<i32>();
+            }
+        }
+        sums
+    });
+    sums.map(|sum| -i32::from(zero) * sum).collect()
 }

@@ -1,20 +1,17 @@
 //! One slab of one stage: its planes, in order, on one thread.
 
-use std::mem;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use endocast_kernels::contract::{
-    Activated, ConvArgs, Epilogue, MomentsArgs, Plane, PlaneMut, PlaneShape, PointwiseArgs, Source,
-    UpsampleArgs,
+use endocast_kernels::contract::LANES;
+use endocast_kernels::registry::{
+    self, MomentsKernel, PointwiseKernel, Policy, QuantizeKernel, UpsampleKernel,
 };
-use endocast_kernels::registry::{self, MomentsKernel, PointwiseKernel, Policy, UpsampleKernel};
 
 use super::parameters::Parameters;
 use crate::plan::{
-    Conv, Home, Layout, Link, MAX_INPUTS, MAX_STEPS, Plan, Schedule, Stage, Step, Tensor, TensorId,
-    Work, first_planes, slab,
+    Home, MAX_STEPS, Plan, Schedule, Stage, Step, Tensor, TensorId, Work, first_planes, slab,
 };
 
 /// Most rings of a stage: two outputs a step.
@@ -22,9 +19,10 @@ const MAX_RINGS: usize = 2 * MAX_STEPS;
 
 /// Kernels that do not depend on a step's shape.
 pub struct Kernels {
-    upsample: &'static UpsampleKernel,
-    pointwise: &'static PointwiseKernel,
-    moments: &'static MomentsKernel,
+    pub upsample: &'static UpsampleKernel,
+    pub pointwise: &'static PointwiseKernel,
+    pub moments: &'static MomentsKernel,
+    pub quantise: &'static QuantizeKernel,
 }
 
 impl Kernels {
@@ -34,6 +32,7 @@ impl Kernels {
             upsample: registry::upsample(policy).kernel,
             pointwise: registry::pointwise(policy).kernel,
             moments: registry::moments(policy).kernel,
+            quantise: registry::quantize(policy).kernel,
         }
     }
 }
@@ -42,8 +41,9 @@ impl Kernels {
 pub struct Context<'a> {
     pub plan: &'a Plan,
     pub stage: &'a Stage,
-    pub read: &'a [(TensorId, &'a [f32])],
-    pub zeros: &'a [f32],
+    pub read: &'a [(TensorId, &'a [u8])],
+    /// By the byte of which they consist: the planes outside the volume.
+    pub outside: &'a [&'a [u8]; 256],
     pub parameters: &'a Parameters,
     pub kernels: &'a Kernels,
     pub clock: &'a [AtomicU64],
@@ -54,20 +54,20 @@ pub struct Context<'a> {
 pub struct Written<'a> {
     pub id: TensorId,
     pub planes: Range<usize>,
-    pub data: &'a mut [f32],
+    pub data: &'a mut [u8],
 }
 
 /// What consecutive slabs of a stage write to.
 pub struct Share<'a> {
     pub slabs: Range<usize>,
     pub written: [Written<'a>; 2 * MAX_STEPS],
-    pub workspace: &'a mut [f32],
+    pub workspace: &'a mut [u8],
     pub moments: &'a mut [f64],
 }
 
 /// Elements of the sums and squares of one plane.
 pub fn moments_len(tensor: &Tensor) -> usize {
-    2 * tensor.blocks() * endocast_kernels::contract::LANES
+    2 * tensor.blocks() * LANES
 }
 
 /// Runs the slabs of `share`, in parallel where the caller is in a thread pool.
@@ -82,7 +82,7 @@ pub fn run(context: &Context, share: Share) {
 
 impl Context<'_> {
     /// Elements of one plane's statistics; 0 unless the stage's last step is measured.
-    fn moments_len(&self) -> usize {
+    pub fn moments_len(&self) -> usize {
         let step = &self.plan.steps[self.stage.group.steps.end - 1];
         match step.outputs()[0] {
             Some(id) if step.measured => moments_len(&self.plan.tensors[id]),
@@ -102,7 +102,7 @@ impl<'a> Share<'a> {
             if !planes.is_empty() {
                 let tensor = &plan.tensors[id];
                 let cut = start_of(tensor.depth, middle);
-                let (below, above) = data.split_at_mut((cut - planes.start) * tensor.plane_len());
+                let (below, above) = data.split_at_mut((cut - planes.start) * tensor.plane_bytes());
                 low[index] = Written {
                     id,
                     planes: planes.start..cut,
@@ -115,7 +115,7 @@ impl<'a> Share<'a> {
                 };
             }
         }
-        let cut = (middle - self.slabs.start) * stage.slab_len();
+        let cut = (middle - self.slabs.start) * stage.slab_bytes();
         let workspace = self.workspace.split_at_mut(cut);
         let depth = plan.steps[stage.group.steps.end - 1].depth;
         let cut = start_of(depth, middle) - start_of(depth, self.slabs.start);
@@ -133,51 +133,29 @@ impl<'a> Share<'a> {
     }
 }
 
-struct Slab<'a> {
-    context: &'a Context<'a>,
-    index: usize,
-    written: [Written<'a>; 2 * MAX_STEPS],
+pub struct Slab<'a> {
+    pub context: &'a Context<'a>,
+    pub index: usize,
+    pub written: [Written<'a>; 2 * MAX_STEPS],
     /// In the order of the stage's list.
-    rings: [&'a mut [f32]; MAX_RINGS],
-    scratch: &'a mut [f32],
-    moments: &'a mut [f64],
-}
-
-/// One plane on loan from where it is stored.
-struct Loan<'a> {
-    data: &'a mut [f32],
-    place: Place,
-    plane: Range<usize>,
-    shape: PlaneShape,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Ring(usize),
-    Written(usize),
-}
-
-impl Loan<'_> {
-    fn plane(&mut self) -> PlaneMut<'_> {
-        PlaneMut {
-            data: &mut self.data[self.plane.clone()],
-            halo: self.shape.halo,
-        }
-    }
+    pub rings: [&'a mut [u8]; MAX_RINGS],
+    pub scratch: &'a mut [f32],
+    pub moments: &'a mut [f64],
 }
 
 impl<'a> Slab<'a> {
     fn new(context: &'a Context<'a>, share: Share<'a>) -> Slab<'a> {
-        let mut rings: [&mut [f32]; MAX_RINGS] = Default::default();
+        let mut rings: [&mut [u8]; MAX_RINGS] = Default::default();
         let mut memory = share.workspace;
         for (ring, &id) in rings.iter_mut().zip(&context.stage.rings) {
             let tensor = &context.plan.tensors[id];
             if let Home::Ring { slots, .. } = tensor.home {
-                let (part, rest) = memory.split_at_mut(slots * tensor.plane_len());
+                let (part, rest) = memory.split_at_mut(slots * tensor.plane_bytes());
                 (*ring, memory) = (part, rest);
             }
         }
-        let scratch = &mut memory[..context.stage.scratch_len];
+        let scratch = context.stage.scratch_len * size_of::<f32>();
+        let scratch = bytemuck::cast_slice_mut(&mut memory[..scratch]);
         let index = share.slabs.start;
         Slab {
             context,
@@ -221,7 +199,7 @@ impl<'a> Slab<'a> {
             next: &mut next,
         };
         schedule.run(self.index, slabs, |step, z| {
-            self.timed(step, |slab| slab.plane(stage.group.steps.start + step, z));
+            self.timed(step, |slab| slab.compute(stage.group.steps.start + step, z));
         });
     }
 
@@ -234,309 +212,8 @@ impl<'a> Slab<'a> {
     }
 
     /// Output blocks of the convolution that is the plan's step `index`.
-    fn output_blocks(&self, index: usize) -> usize {
+    pub fn output_blocks(&self, index: usize) -> usize {
         let conv = self.context.plan.convs[index].as_ref();
         conv.map_or(0, |conv| conv.problem.outputs)
-    }
-
-    /// Computes plane `z` of the plan's step `index`.
-    fn plane(&mut self, index: usize, z: usize) {
-        let context = self.context;
-        let step = &context.plan.steps[index];
-        match &step.work {
-            Work::Conv(conv) => {
-                self.conv(index, conv, z, 0..self.output_blocks(index));
-            }
-            Work::Upsample {
-                source,
-                planes,
-                rows,
-                columns,
-                slope,
-                out,
-            } => {
-                let tensor = &context.plan.tensors[*source];
-                let tap = planes[z];
-                let low = tap.index as usize;
-                let high = low + usize::from(tap.fraction != 0.0);
-                let scratch = mem::take(&mut self.scratch);
-                if let Some(mut out) = self.lend(*out, z) {
-                    context.kernels.upsample.run(&mut UpsampleArgs {
-                        planes: [self.read(*source, low), self.read(*source, high)],
-                        shape: tensor.shape,
-                        blocks: tensor.blocks(),
-                        fraction: tap.fraction,
-                        rows,
-                        columns,
-                        slope: *slope,
-                        out: out.plane().into(),
-                        scratch,
-                    });
-                    self.take_back(out);
-                }
-                self.scratch = scratch;
-            }
-            Work::Pointwise {
-                source,
-                addend,
-                coefficients,
-                activation,
-                out,
-            } => {
-                let tensor = &context.plan.tensors[*source];
-                let (scale, shift) = context
-                    .parameters
-                    .coefficients(coefficients, tensor.blocks());
-                if let Some(mut out) = self.lend(*out, z) {
-                    context.kernels.pointwise.run(&mut PointwiseArgs {
-                        input: self.read_plane(*source, z),
-                        addend: addend.map(|addend| self.read_plane(addend, z)),
-                        height: tensor.shape.height,
-                        width: tensor.shape.width,
-                        blocks: tensor.blocks(),
-                        scale,
-                        shift,
-                        activation: *activation,
-                        out: out.plane().into(),
-                    });
-                    self.take_back(out);
-                }
-            }
-            Work::Result { source, link, out } => {
-                let tensor = &context.plan.tensors[*source];
-                if let Some(mut out) = self.lend(*out, z) {
-                    unpack(self.read(*source, z), tensor, *link, out.plane().data);
-                    self.take_back(out);
-                }
-            }
-        }
-        self.finish_plane(step, z);
-    }
-
-    fn conv(&mut self, index: usize, conv: &Conv, z: usize, blocks: Range<usize>) {
-        let context = self.context;
-        let Some(choice) = &context.plan.convs[index] else {
-            return;
-        };
-        let empty = Source {
-            planes: [&[]; 3],
-            shape: PlaneShape {
-                height: 0,
-                width: 0,
-                halo: 0,
-            },
-            blocks: 0,
-        };
-        let scratch = mem::take(&mut self.scratch);
-        let mut raw = conv.raw.and_then(|id| self.lend(id, z));
-        let mut activated = conv
-            .activated
-            .as_ref()
-            .and_then(|(_, _, id)| self.lend(*id, z));
-
-        let mut sources = [empty; MAX_INPUTS];
-        for (source, &id) in sources.iter_mut().zip(&conv.sources) {
-            let tensor = &context.plan.tensors[id];
-            let plane = |dz: usize| {
-                let at = (z * conv.stride + dz * conv.dilation).checked_sub(conv.dilation);
-                match at.filter(|&at| at < tensor.depth) {
-                    Some(at) if conv.kernel == 3 || dz == 1 => self.read(id, at),
-                    _ => &context.zeros[..tensor.plane_len()],
-                }
-            };
-            *source = Source {
-                planes: [plane(0), plane(1), plane(2)],
-                shape: tensor.shape,
-                blocks: tensor.blocks(),
-            };
-        }
-        let outputs = choice.problem.outputs;
-        let mut args = ConvArgs {
-            problem: choice.problem,
-            sources: &sources[..conv.sources.len()],
-            weights: context.parameters.weights(index),
-            bias: context.parameters.bias(index),
-            blocks,
-            epilogue: Epilogue {
-                residual: conv.residual.map(|id| self.read_plane(id, z)),
-                slope: conv.slope,
-                raw: raw.as_mut().map(|loan| loan.plane().into()),
-                activated: conv.activated.as_ref().zip(activated.as_mut()).map(
-                    |((coefficients, slope, _), loan)| {
-                        let (scale, shift) = context.parameters.coefficients(coefficients, outputs);
-                        Activated {
-                            scale,
-                            shift,
-                            slope: *slope,
-                            out: loan.plane().into(),
-                        }
-                    },
-                ),
-            },
-            scratch,
-        };
-        choice.choice.kernel.run(&mut args);
-        self.scratch = scratch;
-        raw.into_iter()
-            .chain(activated)
-            .for_each(|loan| self.take_back(loan));
-    }
-
-    /// What remains once all blocks of plane `z` are there: zero halos and statistics.
-    fn finish_plane(&mut self, step: &Step, z: usize) {
-        let context = self.context;
-        for id in step.outputs().into_iter().flatten() {
-            let tensor = &context.plan.tensors[id];
-            if tensor.shape.halo > 0
-                && let Some(mut loan) = self.lend(id, z)
-            {
-                clear_halo(loan.plane().data, tensor);
-                self.take_back(loan);
-            }
-        }
-        if let (true, [Some(id), _]) = (step.measured, step.outputs()) {
-            let tensor = &context.plan.tensors[id];
-            let len = context.moments_len();
-            let start = slab(step.depth, self.index, context.stage.group.slabs).start;
-            let moments = mem::take(&mut self.moments);
-            if z >= start
-                && let Some(plane) = moments.get_mut((z - start) * len..(z - start + 1) * len)
-            {
-                let (sums, squares) = plane.split_at_mut(len / 2);
-                context.kernels.moments.run(&mut MomentsArgs {
-                    input: self.read_plane(id, z),
-                    height: tensor.shape.height,
-                    width: tensor.shape.width,
-                    blocks: tensor.blocks(),
-                    sums,
-                    squares,
-                });
-            }
-            self.moments = moments;
-        }
-    }
-
-    /// Plane `z` of tensor `id`, to be read.
-    fn read(&self, id: TensorId, z: usize) -> &[f32] {
-        let tensor = &self.context.plan.tensors[id];
-        let len = tensor.plane_len();
-        if let Home::Ring { slots, .. } = tensor.home {
-            return &self.rings[self.ring(id)][z % slots * len..][..len];
-        }
-        if let Some((_, data)) = self.context.read.iter().find(|(read, _)| *read == id) {
-            return &data[z * len..][..len];
-        }
-        match self.written.iter().find(|written| written.id == id) {
-            Some(written) => &written.data[(z - written.planes.start) * len..][..len],
-            None => &[],
-        }
-    }
-
-    fn read_plane(&self, id: TensorId, z: usize) -> Plane<'_> {
-        Plane {
-            data: self.read(id, z),
-            halo: self.context.plan.tensors[id].shape.halo,
-        }
-    }
-
-    fn ring(&self, id: TensorId) -> usize {
-        let rings = &self.context.stage.rings;
-        rings.iter().position(|&ring| ring == id).unwrap_or(0)
-    }
-
-    /// Plane `z` of tensor `id`, to be written; `None` if another slab stores it.
-    fn lend(&mut self, id: TensorId, z: usize) -> Option<Loan<'a>> {
-        let tensor = &self.context.plan.tensors[id];
-        let len = tensor.plane_len();
-        let (place, slot, data) = match tensor.home {
-            Home::Ring { slots, .. } => {
-                let ring = self.ring(id);
-                (
-                    Place::Ring(ring),
-                    z % slots,
-                    mem::take(&mut self.rings[ring]),
-                )
-            }
-            Home::Whole { .. } => {
-                let mut written = self.written.iter();
-                let index = written.position(|w| w.id == id && w.planes.contains(&z))?;
-                let written = &mut self.written[index];
-                let slot = z - written.planes.start;
-                (Place::Written(index), slot, mem::take(&mut written.data))
-            }
-        };
-        Some(Loan {
-            data,
-            place,
-            plane: slot * len..(slot + 1) * len,
-            shape: tensor.shape,
-        })
-    }
-
-    fn take_back(&mut self, loan: Loan<'a>) {
-        match loan.place {
-            Place::Ring(ring) => self.rings[ring] = loan.data,
-            Place::Written(index) => self.written[index].data = loan.data,
-        }
-    }
-}
-
-/// Zeros the halo of one plane.
-fn clear_halo(plane: &mut [f32], tensor: &Tensor) {
-    let PlaneShape { height, halo, .. } = tensor.shape;
-    let lanes = match tensor.layout {
-        Layout::Planar => 1,
-        Layout::Blocked => endocast_kernels::contract::LANES,
-    };
-    let (pitch, side) = (tensor.shape.pitch() * lanes, halo * lanes);
-    for block in plane.chunks_exact_mut(tensor.shape.area() * lanes) {
-        for (row, values) in block.chunks_exact_mut(pitch).enumerate() {
-            if row < halo || row >= halo + height {
-                values.fill(0.0);
-            } else {
-                values[..side].fill(0.0);
-                values[pitch - side..].fill(0.0);
-            }
-        }
-    }
-}
-
-/// Copies the logical channels of a blocked plane to a planar one and applies `link`.
-fn unpack(blocked: &[f32], tensor: &Tensor, link: Link, planar: &mut [f32]) {
-    const LANES: usize = endocast_kernels::contract::LANES;
-    let PlaneShape { height, width, .. } = tensor.shape;
-    let area = height * width;
-    for channel in 0..tensor.channels {
-        let block = &blocked[channel / LANES * tensor.shape.area() * LANES..];
-        for row in 0..height {
-            let values = block[tensor.shape.voxel(row, 0) * LANES..].iter();
-            let values = values.skip(channel % LANES).step_by(LANES);
-            let out = &mut planar[channel * area + row * width..][..width];
-            out.iter_mut()
-                .zip(values)
-                .for_each(|(out, value)| *out = *value);
-        }
-    }
-    let planar = &mut planar[..tensor.channels * area];
-    match link {
-        Link::Identity => {}
-        Link::Sigmoid => planar
-            .iter_mut()
-            .for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
-        Link::Softmax => {
-            for voxel in 0..area {
-                let channels = (voxel..planar.len()).step_by(area);
-                let highest = channels
-                    .clone()
-                    .map(|at| planar[at])
-                    .fold(f32::MIN, f32::max);
-                let mut sum = 0.0;
-                for at in channels.clone() {
-                    planar[at] = (planar[at] - highest).exp();
-                    sum += planar[at];
-                }
-                channels.for_each(|at| planar[at] /= sum);
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::step::{Home, Work};
+use super::step::{Element, Home, Work};
 use super::{Plan, Role};
 
 /// Lists stages, steps, chosen kernels with the reasons against the others, and memory.
@@ -15,7 +15,7 @@ impl fmt::Display for Plan {
             "grid {depth}x{height}x{width}, {threads} threads, {:.1} GMAC, activations {} MiB, \
              kernel-specific weights {} MiB",
             self.macs() as f64 * 1e-9,
-            self.arena_bytes() >> 20,
+            self.arena_bytes >> 20,
             self.prepared_bytes() >> 20,
         )?;
         for (number, stage) in self.stages.iter().enumerate() {
@@ -27,7 +27,7 @@ impl fmt::Display for Plan {
                 f,
                 "stage {number}: {} slabs, workspace {} KiB, stores {}",
                 stage.group.slabs,
-                (stage.group.slabs * stage.slab_len()) >> 8,
+                (stage.group.slabs * stage.slab_bytes()) >> 10,
                 written.collect::<Vec<_>>().join(", "),
             )?;
             for index in stage.group.steps.clone() {
@@ -46,6 +46,7 @@ impl Plan {
             Work::Conv(_) => "convolution",
             Work::Upsample { .. } => "upsampling",
             Work::Pointwise { .. } => "pointwise",
+            Work::Quantise { .. } => "quantisation",
             Work::Result { .. } => "result",
         };
         write!(f, "  {:24} {work:22}", step.name)?;
@@ -53,14 +54,17 @@ impl Plan {
             let tensor = &self.tensors[id];
             let [depth, height, width] = tensor.grid();
             write!(f, " {}x{depth}x{height}x{width}", tensor.channels)?;
+            if let Element::U8(_) = tensor.element {
+                write!(f, " u8")?;
+            }
             if let Home::Ring { slots, .. } = tensor.home {
                 write!(f, " (ring of {slots})")?;
             }
         }
         writeln!(f)?;
         if let Some(conv) = &self.convs[index] {
-            writeln!(f, "      {}", conv.choice.kernel.name)?;
-            for refusal in &conv.choice.refused {
+            writeln!(f, "      {}", conv.name())?;
+            for refusal in conv.refused() {
                 writeln!(f, "        not {}: {}", refusal.name, refusal.reason)?;
             }
         }

@@ -1,14 +1,15 @@
-//! From the graph to steps: convolutions swallow the sums, affine maps and activations around them.
+//! From the graph to steps: convolutions swallow the sums, affine maps and activations around them, and
+//! what is only ever read quantised is stored quantised.
 
-use endocast_kernels::contract::{Activation, PlaneShape, upsample_taps};
-use endocast_weights::{Graph, Node, Op};
+use endocast_kernels::contract::{Activation, GROUP, MAX_TERMS, PlaneShape, upsample_taps};
+use endocast_weights::{Graph, Node, Op, Quantisation};
 
-use super::step::{Coefficients, Conv, Home, Layout, Link, Step, Tensor, TensorId, Work};
+use super::step::{Coefficients, Conv, Element, Home, Layout, Link, Step, Tensor, TensorId, Work};
 use super::stream::MAX_INPUTS;
 use super::{Error, Normalisation};
 
 /// Most channels of an image that a convolution can read.
-const MAX_PLANAR: usize = 4;
+const MAX_PLANAR: usize = GROUP;
 
 /// Steps in an order that respects their data, and the tensors between them; tensor 0 is the image.
 #[derive(Debug)]
@@ -33,9 +34,11 @@ pub fn fuse(graph: &Graph, grid: [usize; 3]) -> Result<Fused, Error> {
         }
     }
     let nodes = graph.nodes();
+    let elements = elements(nodes, &consumers);
     let mut fuser = Fuser {
         nodes,
         consumers,
+        elements,
         values: vec![Value::Pending; nodes.len()],
         fused: Fused {
             tensors: Vec::new(),
@@ -64,6 +67,8 @@ enum Value {
 struct Fuser<'g> {
     nodes: &'g [Node],
     consumers: Vec<Vec<usize>>,
+    /// Per node, what its value is stored as.
+    elements: Vec<Element>,
     values: Vec<Value>,
     fused: Fused,
 }
@@ -73,7 +78,7 @@ impl Fuser<'_> {
         let node = &self.nodes[index];
         match node.op {
             Op::Input { .. } => {
-                let image = self.tensor(index, grid, Layout::Planar);
+                let image = self.tensor(index, grid, Layout::Planar, Element::F32);
                 self.values[index] = Value::Tensor(image);
             }
             Op::Conv { .. } => self.conv(index)?,
@@ -106,7 +111,7 @@ impl Fuser<'_> {
                 let coefficients = Coefficients::Normalised(self.fused.normalisations.len() - 1);
                 self.pointwise(index, coefficients)?;
             }
-            Op::Quantize(_) => return Err(self.unsupported(index, "is quantised")),
+            Op::Quantize(quantisation) => self.quantise(index, quantisation)?,
             Op::LeakyRelu { .. } | Op::Gelu | Op::Add => {
                 self.pointwise(index, Coefficients::Identity)?;
             }
@@ -139,10 +144,15 @@ impl Fuser<'_> {
         if sources.len() >= MAX_INPUTS {
             return Err(self.unsupported(index, "reads too many tensors"));
         }
-        let planar = |&id: &TensorId| self.fused.tensors[id].layout == Layout::Planar;
-        if sources.iter().any(planar) && (sources.len() > 1 || self.nodes[0].channels > MAX_PLANAR)
-        {
+        let tensors = &self.fused.tensors;
+        let image = |&id: &TensorId| tensors[id].layout != Layout::Blocked;
+        if sources.iter().any(image) && (sources.len() > 1 || self.nodes[0].channels > MAX_PLANAR) {
             return Err(self.unsupported(index, "reads too many image channels"));
+        }
+        let quantised = tensors[sources[0]].element != Element::F32;
+        let blocks: usize = sources.iter().map(|&id| tensors[id].blocks()).sum();
+        if quantised && blocks * kernel.pow(3) > MAX_TERMS {
+            return Err(self.unsupported(index, "reads too many channels for 32-bit sums"));
         }
         let grid = self.grid(sources[0]).map(|extent| extent.div_ceil(stride));
 
@@ -164,28 +174,21 @@ impl Fuser<'_> {
             self.values[tail] = Value::Swallowed;
             tail = leaky;
         }
-        let chain = self.consumers[tail]
-            .iter()
-            .find_map(|&next| match self.nodes[next].op {
-                Op::Affine => Some(match self.only_leaky(next) {
-                    Some((leaky, slope)) => (Coefficients::Node(next), slope, vec![next, leaky]),
-                    None => (Coefficients::Node(next), 1.0, vec![next]),
-                }),
-                Op::LeakyRelu { slope } => Some((Coefficients::Identity, slope, vec![next])),
-                _ => None,
-            });
-        let activated = chain.map(|(coefficients, slope, swallowed)| {
+        let second = self.second_store(tail);
+        let mut others = self.consumers[tail].clone();
+        let activated = second.map(|(coefficients, slope, swallowed)| {
+            others.retain(|&other| other != swallowed[0]);
             for &inner in &swallowed {
                 self.values[inner] = Value::Swallowed;
             }
             let end = swallowed[swallowed.len() - 1];
-            let out = self.tensor(end, grid, Layout::Blocked);
-            self.values[end] = Value::Tensor(out);
-            (coefficients, slope, out)
+            (coefficients, slope, self.store(end, grid))
         });
-        let stored = self.consumers[tail].len() > usize::from(activated.is_some())
-            || self.consumers[tail].is_empty();
-        let raw = stored.then(|| self.tensor(tail, grid, Layout::Blocked));
+        let stored = !others.is_empty() || activated.is_none();
+        let raw = stored.then(|| {
+            let element = common(&others, self.nodes, &self.elements);
+            self.tensor(tail, grid, Layout::Blocked, element)
+        });
         self.values[tail] = raw.map_or(Value::Swallowed, Value::Tensor);
 
         let conv = Conv {
@@ -201,6 +204,28 @@ impl Fuser<'_> {
         };
         self.step(index, Work::Conv(conv), grid[0]);
         Ok(())
+    }
+
+    /// What a convolution with the value `tail` can store beside it: an affine map and a leaky ReLU of it,
+    /// or else its quantised form, with the nodes that this swallows.
+    fn second_store(&self, tail: usize) -> Option<(Coefficients, f32, Vec<usize>)> {
+        let consumers = self.consumers[tail].iter();
+        let activated = consumers
+            .clone()
+            .find_map(|&next| match self.nodes[next].op {
+                Op::Affine => Some(match self.only_leaky(next) {
+                    Some((leaky, slope)) => (Coefficients::Node(next), slope, vec![next, leaky]),
+                    None => (Coefficients::Node(next), 1.0, vec![next]),
+                }),
+                Op::LeakyRelu { slope } => Some((Coefficients::Identity, slope, vec![next])),
+                _ => None,
+            });
+        let mut quantised =
+            consumers.filter(|&&next| matches!(self.nodes[next].op, Op::Quantize(_)));
+        activated.or_else(|| match self.elements[tail] {
+            Element::F32 => Some((Coefficients::Identity, 1.0, vec![*quantised.next()?])),
+            Element::U8(_) => None,
+        })
     }
 
     fn upsample(&mut self, index: usize, factor: usize) -> Result<(), Error> {
@@ -263,6 +288,50 @@ impl Fuser<'_> {
         Ok(())
     }
 
+    /// A value that is read quantised: nothing to do where it is stored so already.
+    fn quantise(&mut self, index: usize, quantisation: Quantisation) -> Result<(), Error> {
+        let parts = match &self.values[self.nodes[index].inputs[0]] {
+            Value::Tensor(id) => vec![*id],
+            Value::Concat(ids) => ids.clone(),
+            _ => return Err(self.unsupported(index, "reads a value that is not stored")),
+        };
+        let mut quantised = Vec::new();
+        for source in parts {
+            let from = &self.fused.tensors[source];
+            let (grid, layout, channels) = (from.grid(), from.layout, from.channels);
+            if from.element == Element::U8(quantisation) {
+                quantised.push(source);
+                continue;
+            }
+            if layout == Layout::Planar && channels > MAX_PLANAR {
+                return Err(self.unsupported(index, "reads too many image channels"));
+            }
+            let layout = match layout {
+                Layout::Planar => Layout::Interleaved,
+                other => other,
+            };
+            let out = self.tensor(index, grid, layout, Element::U8(quantisation));
+            self.fused.tensors[out].channels = channels;
+            let work = match layout {
+                Layout::Interleaved => Work::Quantise { source, out },
+                _ => Work::Pointwise {
+                    source,
+                    addend: None,
+                    coefficients: Coefficients::Identity,
+                    activation: Activation::Leaky { slope: 1.0 },
+                    out,
+                },
+            };
+            self.step(index, work, grid[0]);
+            quantised.push(out);
+        }
+        self.values[index] = match quantised[..] {
+            [only] => Value::Tensor(only),
+            _ => Value::Concat(quantised),
+        };
+        Ok(())
+    }
+
     /// Adds the step that delivers the result.
     fn finish(mut self) -> Result<Fused, Error> {
         let last = self.nodes.len() - 1;
@@ -275,7 +344,7 @@ impl Fuser<'_> {
             },
         };
         let grid = self.grid(source);
-        let out = self.tensor(last, grid, Layout::Planar);
+        let out = self.tensor(last, grid, Layout::Planar, Element::F32);
         self.step(last, Work::Result { source, link, out }, grid[0]);
         for Normalisation { measured, node, .. } in &self.fused.normalisations {
             let mut steps = self.fused.steps.iter_mut();
@@ -290,17 +359,24 @@ impl Fuser<'_> {
     }
 
     fn store(&mut self, node: usize, grid: [usize; 3]) -> TensorId {
-        let id = self.tensor(node, grid, Layout::Blocked);
+        let id = self.tensor(node, grid, Layout::Blocked, self.elements[node]);
         self.values[node] = Value::Tensor(id);
         id
     }
 
-    fn tensor(&mut self, node: usize, grid: [usize; 3], layout: Layout) -> TensorId {
+    fn tensor(
+        &mut self,
+        node: usize,
+        grid: [usize; 3],
+        layout: Layout,
+        element: Element,
+    ) -> TensorId {
         let [depth, height, width] = grid;
         self.fused.tensors.push(Tensor {
             name: self.nodes[node].name.clone(),
             channels: self.nodes[node].channels,
             layout,
+            element,
             depth,
             shape: PlaneShape {
                 height,
@@ -354,6 +430,34 @@ impl Fuser<'_> {
             node: self.nodes[index].name.clone(),
             cause,
         }
+    }
+}
+
+/// What the value of each node is stored as, if it is stored: 8-bit integers where all that read it read
+/// the same ones, single precision otherwise.
+fn elements(nodes: &[Node], consumers: &[Vec<usize>]) -> Vec<Element> {
+    let mut elements = vec![Element::F32; nodes.len()];
+    for index in (0..nodes.len()).rev() {
+        elements[index] = match nodes[index].op {
+            Op::Quantize(quantisation) => Element::U8(quantisation),
+            Op::Input { .. } => Element::F32,
+            _ => common(&consumers[index], nodes, &elements),
+        };
+    }
+    elements
+}
+
+/// What a value is stored as that just `consumers` read.
+fn common(consumers: &[usize], nodes: &[Node], elements: &[Element]) -> Element {
+    let wanted = |&consumer: &usize| match nodes[consumer].op {
+        Op::Quantize(_) | Op::Concat => elements[consumer],
+        _ => Element::F32,
+    };
+    let first = consumers.first().map_or(Element::F32, wanted);
+    if consumers.iter().all(|consumer| wanted(consumer) == first) {
+        first
+    } else {
+        Element::F32
     }
 }
 

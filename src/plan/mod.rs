@@ -2,19 +2,20 @@
 //! order, and where everything lies in memory. Built once, before any data.
 
 mod arena;
+mod choice;
 mod explain;
 mod fuse;
+mod memory;
 mod step;
 mod stream;
 
-use std::collections::HashSet;
-
-use endocast_kernels::contract::ConvProblem;
 use endocast_kernels::cpu::Cpu;
-use endocast_kernels::registry::{self, Choice, ConvKernel, Policy};
+use endocast_kernels::registry::Policy;
 use endocast_weights::Graph;
 
-pub use step::{Coefficients, Conv, Home, Layout, Link, Step, Tensor, TensorId, Work};
+pub use choice::{ConvChoice, Kernel};
+pub use memory::{Region, Role, Stage};
+pub use step::{Coefficients, Conv, Element, Home, Layout, Link, Step, Tensor, TensorId, Work};
 pub use stream::{Group, MAX_INPUTS, MAX_STEPS, Schedule, first_planes, slab};
 
 /// Longest edge of a grid.
@@ -61,15 +62,6 @@ impl Default for Options {
     }
 }
 
-/// A convolution's shape and the kernel that runs it.
-#[derive(Debug)]
-pub struct ConvChoice {
-    /// Shape of the work.
-    pub problem: ConvProblem,
-    /// The kernel, and why others were passed over.
-    pub choice: Choice<ConvKernel>,
-}
-
 /// One instance normalisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalisation {
@@ -79,43 +71,6 @@ pub struct Normalisation {
     pub node: usize,
     /// Added to the variance.
     pub epsilon: f32,
-}
-
-/// A part of the arena that a group uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// First element.
-    pub offset: usize,
-    /// Elements.
-    pub len: usize,
-    /// What lies there.
-    pub role: Role,
-}
-
-/// Use of a [`Region`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A whole tensor that the group reads.
-    Read(TensorId),
-    /// A whole tensor that the group writes.
-    Written(TensorId),
-    /// Rings and scratch of all slabs.
-    Workspace,
-    /// The plane of zeros outside the volume.
-    Zeros,
-}
-
-/// A group of steps with its memory.
-#[derive(Debug)]
-pub struct Stage {
-    /// The steps and their slabs.
-    pub group: Group,
-    /// Tensors in rings, by ring offset.
-    pub rings: Vec<TensorId>,
-    /// Elements of kernel scratch per slab, behind its rings.
-    pub scratch_len: usize,
-    /// Disjoint parts of the arena, by offset.
-    pub regions: Vec<Region>,
 }
 
 /// See the module's description.
@@ -131,9 +86,10 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// Instance normalisations.
     pub normalisations: Vec<Normalisation>,
-    /// Elements of the arena.
-    pub arena_len: usize,
-    /// What the plan was made for.
+    /// Bytes of the arena.
+    pub arena_bytes: usize,
+    /// What the plan was made for; a graph with quantised values takes only kernels that give the same
+    /// results on every processor.
     pub options: Options,
 }
 
@@ -142,8 +98,9 @@ impl Plan {
     ///
     /// # Errors
     /// A grid that is too small or too large, or an operation without a kernel.
-    pub fn new(graph: &Graph, grid: [usize; 3], options: Options) -> Result<Plan, Error> {
+    pub fn new(graph: &Graph, grid: [usize; 3], mut options: Options) -> Result<Plan, Error> {
         check_grid(graph, grid)?;
+        options.policy.portable_only |= graph.is_quantised();
         let fuse::Fused {
             mut tensors,
             steps,
@@ -160,22 +117,22 @@ impl Plan {
         let convs: Vec<_> = steps
             .iter()
             .map(|step| match &step.work {
-                Work::Conv(conv) => Some(choose(conv, &tensors, &options)),
+                Work::Conv(conv) => Some(ConvChoice::new(conv, &tensors, options.policy)),
                 _ => None,
             })
             .collect();
         let mut stages: Vec<Stage> = groups
             .into_iter()
-            .map(|group| stage(group, &tensors, &steps, &convs))
+            .map(|group| Stage::new(group, &tensors, &steps, &convs))
             .collect();
-        let arena_len = lay_out(&mut tensors, &steps, &mut stages);
+        let arena_bytes = memory::lay_out(&mut tensors, &steps, &mut stages);
         Ok(Plan {
             tensors,
             steps,
             convs,
             stages,
             normalisations,
-            arena_len,
+            arena_bytes,
             options,
         })
     }
@@ -190,23 +147,20 @@ impl Plan {
         &self.tensors[self.tensors.len() - 1]
     }
 
-    /// Bytes of activations, rings and scratch.
-    pub fn arena_bytes(&self) -> usize {
-        self.arena_len * size_of::<f32>()
-    }
-
     /// Bytes of weights that kernels keep in a form of their own.
     pub fn prepared_bytes(&self) -> usize {
-        let prepared = self.convs.iter().flatten();
-        let lens = prepared.map(|conv| conv.choice.kernel.prepared_len(&conv.problem).unwrap_or(0));
-        lens.sum::<usize>() * size_of::<f32>()
+        self.convs
+            .iter()
+            .flatten()
+            .map(ConvChoice::prepared_bytes)
+            .sum()
     }
 
     /// Multiply-accumulates of one run, padding channels included, recomputation at cuts not.
     pub fn macs(&self) -> u64 {
         let convs = self.convs.iter().zip(&self.steps);
         convs
-            .filter_map(|(conv, step)| Some(conv.as_ref()?.problem.macs() * step.depth as u64))
+            .filter_map(|(conv, step)| Some(conv.as_ref()?.macs() * step.depth as u64))
             .sum()
     }
 }
@@ -239,151 +193,6 @@ fn check_grid(graph: &Graph, grid: [usize; 3]) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-fn choose(conv: &Conv, tensors: &[Tensor], options: &Options) -> ConvChoice {
-    let out = conv.raw.or(conv.activated.as_ref().map(|(_, _, out)| *out));
-    let out = &tensors[out.unwrap_or(0)];
-    let problem = ConvProblem {
-        kernel: conv.kernel,
-        stride: conv.stride,
-        dilation: conv.dilation,
-        inputs: conv.sources.iter().map(|&id| tensors[id].blocks()).sum(),
-        planar: conv
-            .sources
-            .iter()
-            .any(|&id| tensors[id].layout == Layout::Planar),
-        outputs: out.blocks(),
-        height: out.shape.height,
-        width: out.shape.width,
-    };
-    ConvChoice {
-        problem,
-        choice: registry::conv(options.policy, &problem),
-    }
-}
-
-fn stage(group: Group, tensors: &[Tensor], steps: &[Step], convs: &[Option<ConvChoice>]) -> Stage {
-    let written = steps[group.steps.clone()]
-        .iter()
-        .flat_map(Step::outputs)
-        .flatten();
-    let mut rings: Vec<TensorId> = written
-        .filter(|&id| matches!(tensors[id].home, Home::Ring { .. }))
-        .collect();
-    rings.sort_by_key(|&id| match tensors[id].home {
-        Home::Ring { offset, .. } | Home::Whole { offset } => offset,
-    });
-    let scratch_len = group
-        .steps
-        .clone()
-        .map(|index| {
-            let kernel = convs[index].as_ref();
-            let kernel = kernel.map_or(0, |conv| conv.choice.kernel.scratch_len(&conv.problem));
-            kernel.max(steps[index].scratch_len(tensors))
-        })
-        .max()
-        .unwrap_or(0);
-    Stage {
-        group,
-        rings,
-        scratch_len,
-        regions: Vec::new(),
-    }
-}
-
-/// Gives every whole tensor and every stage's workspace its place in the arena; returns its length.
-fn lay_out(tensors: &mut [Tensor], steps: &[Step], stages: &mut [Stage]) -> usize {
-    let reads = |stage: &Stage| -> HashSet<TensorId> {
-        steps[stage.group.steps.clone()]
-            .iter()
-            .flat_map(Step::inputs)
-            .collect()
-    };
-    let writes = |stage: &Stage| -> HashSet<TensorId> {
-        steps[stage.group.steps.clone()]
-            .iter()
-            .flat_map(Step::outputs)
-            .flatten()
-            .collect()
-    };
-    let last = stages.len() - 1;
-    let whole: Vec<TensorId> = (0..tensors.len())
-        .filter(|&id| matches!(tensors[id].home, Home::Whole { .. }))
-        .collect();
-    let mut items = Vec::new();
-    for &id in &whole {
-        let first = stages
-            .iter()
-            .position(|stage| writes(stage).contains(&id))
-            .unwrap_or(0);
-        let end = stages
-            .iter()
-            .rposition(|stage| reads(stage).contains(&id))
-            .unwrap_or(last);
-        items.push(arena::Item {
-            len: tensors[id].elements(),
-            alive: first..=end,
-        });
-    }
-    for (index, stage) in stages.iter().enumerate() {
-        let len = stage.group.slabs * stage.slab_len();
-        items.push(arena::Item {
-            len,
-            alive: index..=index,
-        });
-    }
-    let zeros = tensors.iter().map(Tensor::plane_len).max().unwrap_or(0);
-    items.push(arena::Item {
-        len: zeros,
-        alive: 0..=last,
-    });
-
-    let (offsets, total) = arena::place(&items);
-    for (&id, &offset) in whole.iter().zip(&offsets) {
-        tensors[id].home = Home::Whole { offset };
-    }
-    for (index, stage) in stages.iter_mut().enumerate() {
-        let (reads, writes) = (reads(stage), writes(stage));
-        let mut regions = Vec::new();
-        for (&id, &offset) in whole.iter().zip(&offsets) {
-            let role = if writes.contains(&id) {
-                Role::Written(id)
-            } else {
-                Role::Read(id)
-            };
-            if writes.contains(&id) || reads.contains(&id) {
-                regions.push(Region {
-                    offset,
-                    len: tensors[id].elements(),
-                    role,
-                });
-            }
-        }
-        let workspace = &items[whole.len() + index];
-        let offset = offsets[whole.len() + index];
-        regions.push(Region {
-            offset,
-            len: workspace.len,
-            role: Role::Workspace,
-        });
-        let offset = offsets[offsets.len() - 1];
-        regions.push(Region {
-            offset,
-            len: zeros,
-            role: Role::Zeros,
-        });
-        regions.sort_by_key(|region| (region.offset, region.len));
-        stage.regions = regions;
-    }
-    total
-}
-
-impl Stage {
-    /// Elements of rings and scratch of one slab, rounded so that slabs stay aligned.
-    pub fn slab_len(&self) -> usize {
-        (self.group.ring_len + self.scratch_len).next_multiple_of(16)
-    }
 }
 
 #[cfg(test)]
@@ -484,7 +293,7 @@ sigmoid probability last
                     assert!(region.offset >= end);
                     end = region.offset + region.len;
                 }
-                assert!(end <= plan.arena_len);
+                assert!(end <= plan.arena_bytes);
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use endocast_kernels::contract::{Activation, LANES, PlaneShape, Tap, blocks_of};
+use endocast_kernels::contract::{Activation, GROUP, LANES, PlaneShape, Tap, blocks_of};
+use endocast_weights::Quantisation;
 
 /// Index into [`super::Plan::tensors`].
 pub type TensorId = usize;
@@ -14,20 +15,52 @@ pub enum Layout {
     Planar,
     /// `[block][row][column][16 channels]`.
     Blocked,
+    /// `[row][column][4 channels]`, the image of an int8 convolution.
+    Interleaved,
 }
+
+/// What the numbers of a tensor are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Element {
+    /// Single precision.
+    F32,
+    /// 8-bit integers that stand for real numbers.
+    U8(Quantisation),
+}
+
+impl Element {
+    /// Bytes of one number.
+    pub fn size(&self) -> usize {
+        match self {
+            Element::F32 => size_of::<f32>(),
+            Element::U8(_) => 1,
+        }
+    }
+
+    /// The byte that, repeated, stands for zero.
+    pub fn zero(&self) -> u8 {
+        match self {
+            Element::F32 => 0,
+            Element::U8(quantisation) => quantisation.zero,
+        }
+    }
+}
+
+/// Bytes to which planes are rounded up, so that each starts on a cache line.
+pub const ALIGNMENT: usize = 64;
 
 /// Where a tensor's planes live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {
     /// All planes, at this offset of the arena.
     Whole {
-        /// In elements.
+        /// In bytes.
         offset: usize,
     },
     /// The latest planes only, at this offset of each slab's ring memory; plane `z` is in slot
     /// `z % slots`.
     Ring {
-        /// In elements.
+        /// In bytes.
         offset: usize,
         /// Planes held.
         slots: usize,
@@ -43,6 +76,8 @@ pub struct Tensor {
     pub channels: usize,
     /// Order of the voxels.
     pub layout: Layout,
+    /// What its numbers are.
+    pub element: Element,
     /// Planes.
     pub depth: usize,
     /// Extent of a plane; the halo is what the widest reader needs.
@@ -52,11 +87,20 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// 16-channel blocks, or channels of a planar tensor.
+    /// 16-channel blocks, or channels of an image.
     pub fn blocks(&self) -> usize {
         match self.layout {
-            Layout::Planar => self.channels,
+            Layout::Planar | Layout::Interleaved => self.channels,
             Layout::Blocked => blocks_of(self.channels),
+        }
+    }
+
+    /// Numbers of a voxel that lie side by side.
+    pub fn lanes(&self) -> usize {
+        match self.layout {
+            Layout::Planar => 1,
+            Layout::Blocked => LANES,
+            Layout::Interleaved => GROUP,
         }
     }
 
@@ -65,7 +109,13 @@ impl Tensor {
         match self.layout {
             Layout::Planar => self.channels * self.shape.area(),
             Layout::Blocked => self.shape.blocked_len(self.blocks()),
+            Layout::Interleaved => self.shape.area() * GROUP,
         }
+    }
+
+    /// Bytes from one plane to the next.
+    pub fn plane_bytes(&self) -> usize {
+        (self.plane_len() * self.element.size()).next_multiple_of(ALIGNMENT)
     }
 
     /// Depth, height and width.
@@ -81,9 +131,9 @@ impl Tensor {
         }
     }
 
-    /// Elements of the whole tensor.
-    pub fn elements(&self) -> usize {
-        self.depth * self.plane_len()
+    /// Bytes of the whole tensor.
+    pub fn bytes(&self) -> usize {
+        self.depth * self.plane_bytes()
     }
 }
 
@@ -151,6 +201,13 @@ pub enum Work {
         coefficients: Coefficients,
         /// Applied last.
         activation: Activation,
+        /// Tensor written.
+        out: TensorId,
+    },
+    /// The image as 8-bit integers, interleaved.
+    Quantise {
+        /// Tensor read.
+        source: TensorId,
         /// Tensor written.
         out: TensorId,
     },
@@ -223,7 +280,9 @@ impl Step {
                     visit(*addend, z..z + 1);
                 }
             }
-            Work::Result { source, .. } => visit(*source, z..z + 1),
+            Work::Quantise { source, .. } | Work::Result { source, .. } => {
+                visit(*source, z..z + 1);
+            }
         }
     }
 
@@ -231,7 +290,9 @@ impl Step {
     pub fn inputs(&self) -> Vec<TensorId> {
         match &self.work {
             Work::Conv(conv) => conv.sources.iter().copied().chain(conv.residual).collect(),
-            Work::Upsample { source, .. } | Work::Result { source, .. } => vec![*source],
+            Work::Upsample { source, .. }
+            | Work::Quantise { source, .. }
+            | Work::Result { source, .. } => vec![*source],
             Work::Pointwise { source, addend, .. } => {
                 std::iter::once(*source).chain(*addend).collect()
             }
@@ -242,9 +303,10 @@ impl Step {
     pub fn outputs(&self) -> [Option<TensorId>; 2] {
         match &self.work {
             Work::Conv(conv) => [conv.raw, conv.activated.as_ref().map(|(_, _, out)| *out)],
-            Work::Upsample { out, .. } | Work::Pointwise { out, .. } | Work::Result { out, .. } => {
-                [Some(*out), None]
-            }
+            Work::Upsample { out, .. }
+            | Work::Pointwise { out, .. }
+            | Work::Quantise { out, .. }
+            | Work::Result { out, .. } => [Some(*out), None],
         }
     }
 
@@ -256,7 +318,7 @@ impl Step {
         }
     }
 
-    /// Elements of scratch beyond what the convolution kernel asks for.
+    /// Numbers of scratch beyond what the convolution kernel asks for.
     pub fn scratch_len(&self, tensors: &[Tensor]) -> usize {
         match &self.work {
             Work::Upsample { source, .. } => tensors[*source].shape.width * LANES,

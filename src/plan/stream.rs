@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::step::{Home, Step, Tensor, TensorId, Work};
 
-/// Tensors smaller than this (elements) are stored whole: they fit into a cache anyway.
+/// Tensors of fewer numbers are stored whole: they fit into a cache anyway.
 const WORTH_STREAMING: usize = 4 << 20;
 /// A slab thinner than this many planes would recompute too much at its cuts.
 const THINNEST_SLAB: usize = 8;
@@ -22,8 +22,8 @@ pub struct Group {
     pub steps: Range<usize>,
     /// Slabs that the group is cut into.
     pub slabs: usize,
-    /// Elements of ring memory per slab.
-    pub ring_len: usize,
+    /// Bytes of ring memory per slab.
+    pub ring_bytes: usize,
 }
 
 /// The planes of a `depth`-plane tensor that slab `index` of `slabs` owns.
@@ -52,11 +52,11 @@ pub fn group(steps: &[Step], tensors: &mut [Tensor], threads: usize) -> Vec<Grou
             .min()
             .unwrap_or(1);
         let slabs = threads.min(shortest).max(1);
-        let ring_len = make_rings(steps, tensors, members.clone(), slabs);
+        let ring_bytes = make_rings(steps, tensors, members.clone(), slabs);
         groups.push(Group {
             steps: members,
             slabs,
-            ring_len,
+            ring_bytes,
         });
         start = end;
     }
@@ -75,7 +75,7 @@ fn first_cuts(steps: &[Step], tensors: &[Tensor], threads: usize) -> Vec<usize> 
         let measured = steps[start..next].iter().any(|step| step.measured);
         let grid_kept = !matches!(steps[next].work, Work::Upsample { .. });
         let large = inputs.iter().any(|&id| {
-            tensors[id].elements() >= WORTH_STREAMING
+            tensors[id].depth * tensors[id].plane_len() >= WORTH_STREAMING
                 && tensors[id].depth >= threads.saturating_mul(THINNEST_SLAB)
         });
         let full = next - start >= MAX_STEPS;
@@ -106,7 +106,7 @@ fn producer(steps: &[Step], id: TensorId) -> Option<usize> {
 }
 
 /// Turns the tensors that only this group touches into rings just large enough for its slabs; returns
-/// the ring memory of one slab.
+/// the bytes of one slab's rings.
 fn make_rings(
     steps: &[Step],
     tensors: &mut [Tensor],
@@ -129,7 +129,7 @@ fn make_rings(
             offset: len,
             slots: slots[id],
         };
-        len += slots[id] * tensors[id].plane_len();
+        len += slots[id] * tensors[id].plane_bytes();
     }
     len
 }

@@ -1,6 +1,8 @@
 //! Models and scans made from nothing.
 #![allow(dead_code)] // Not every test needs everything.
 
+pub mod int8;
+
 use endocast::weights::{Graph, Model, ModelWriter, Preprocessing, Role};
 use endocast_tools::source::Checkpoint;
 use endocast_tools::{Options, StateDict, convert_checkpoint};

@@ -71,12 +71,7 @@ pub fn write(
         sha256_hex(&bytes).into()
     };
     let plan = report.extractor.session().plan();
-    let mut kernels: Vec<&str> = plan
-        .convs
-        .iter()
-        .flatten()
-        .map(|c| c.choice.kernel.name)
-        .collect();
+    let mut kernels: Vec<&str> = plan.convs.iter().flatten().map(|c| c.name()).collect();
     kernels.sort_unstable();
     kernels.dedup();
     let settings = report.settings;

@@ -1,0 +1,212 @@
+//! One plane of one step.
+
+use std::mem;
+use std::ops::Range;
+
+use bytemuck::Pod;
+use endocast_kernels::contract::{
+    Activated, ConvArgs, ConvInt8Args, Epilogue, MomentsArgs, PlaneShape, PointwiseArgs,
+    QuantizeArgs, Source, Store, UpsampleArgs,
+};
+
+use super::result::unpack;
+use super::slab::Slab;
+use crate::plan::{Conv, Kernel, MAX_INPUTS, Step, Work, slab};
+
+impl Slab<'_> {
+    /// Computes plane `z` of the plan's step `index`.
+    pub fn compute(&mut self, index: usize, z: usize) {
+        let context = self.context;
+        let step = &context.plan.steps[index];
+        match &step.work {
+            Work::Conv(conv) => self.conv(index, conv, z, 0..self.output_blocks(index)),
+            Work::Upsample {
+                source,
+                planes,
+                rows,
+                columns,
+                slope,
+                out,
+            } => {
+                let tensor = &context.plan.tensors[*source];
+                let tap = planes[z];
+                let low = tap.index as usize;
+                let high = low + usize::from(tap.fraction != 0.0);
+                let scratch = mem::take(&mut self.scratch);
+                if let Some(mut out) = self.lend(*out, z) {
+                    context.kernels.upsample.run(&mut UpsampleArgs {
+                        planes: [low, high].map(|z| self.plane(*source, z).data),
+                        shape: tensor.shape,
+                        blocks: tensor.blocks(),
+                        fraction: tap.fraction,
+                        rows,
+                        columns,
+                        slope: *slope,
+                        out: out.store(),
+                        scratch,
+                    });
+                    self.take_back(out);
+                }
+                self.scratch = scratch;
+            }
+            Work::Pointwise {
+                source,
+                addend,
+                coefficients,
+                activation,
+                out,
+            } => {
+                let tensor = &context.plan.tensors[*source];
+                let (scale, shift) = context
+                    .parameters
+                    .coefficients(coefficients, tensor.blocks());
+                if let Some(mut out) = self.lend(*out, z) {
+                    context.kernels.pointwise.run(&mut PointwiseArgs {
+                        input: self.plane(*source, z),
+                        addend: addend.map(|addend| self.plane(addend, z)),
+                        height: tensor.shape.height,
+                        width: tensor.shape.width,
+                        blocks: tensor.blocks(),
+                        scale,
+                        shift,
+                        activation: *activation,
+                        out: out.store(),
+                    });
+                    self.take_back(out);
+                }
+            }
+            Work::Quantise { source, out } => {
+                let tensor = &context.plan.tensors[*source];
+                if let Some(mut loan) = self.lend(*out, z) {
+                    if let Store::U8(out, quantisation) = loan.store() {
+                        context.kernels.quantise.run(&mut QuantizeArgs {
+                            input: self.plane(*source, z),
+                            channels: tensor.channels,
+                            height: tensor.shape.height,
+                            width: tensor.shape.width,
+                            quantisation,
+                            out,
+                        });
+                    }
+                    self.take_back(loan);
+                }
+            }
+            Work::Result { source, link, out } => {
+                let tensor = &context.plan.tensors[*source];
+                if let Some(mut out) = self.lend(*out, z) {
+                    let blocked = self.plane(*source, z).data;
+                    unpack(blocked, tensor, *link, out.plane().data);
+                    self.take_back(out);
+                }
+            }
+        }
+        self.finish_plane(step, z);
+    }
+
+    /// Computes output `blocks` of plane `z` of the convolution that is the plan's step `index`.
+    pub fn conv(&mut self, index: usize, conv: &Conv, z: usize, blocks: Range<usize>) {
+        let context = self.context;
+        let Some(choice) = &context.plan.convs[index] else {
+            return;
+        };
+        let scratch = mem::take(&mut self.scratch);
+        let mut raw = conv.raw.and_then(|id| self.lend(id, z));
+        let activated = conv.activated.as_ref();
+        let mut second = activated.and_then(|(_, _, id)| self.lend(*id, z));
+        let activated = activated.zip(second.as_mut());
+        let activated = activated.map(|((coefficients, slope, _), loan)| {
+            let blocks = choice.problem.outputs;
+            let (scale, shift) = context.parameters.coefficients(coefficients, blocks);
+            Activated {
+                scale,
+                shift,
+                slope: *slope,
+                out: loan.store(),
+            }
+        });
+        let epilogue = Epilogue {
+            residual: conv.residual.map(|id| self.plane(id, z)),
+            slope: conv.slope,
+            raw: raw.as_mut().map(|loan| loan.store()),
+            activated,
+        };
+        match &choice.kernel {
+            Kernel::Single(chosen) => chosen.kernel.run(&mut ConvArgs {
+                problem: choice.problem,
+                sources: &self.sources(conv, z)[..conv.sources.len()],
+                weights: context.parameters.weights(index),
+                bias: context.parameters.bias(index),
+                blocks,
+                epilogue,
+                scratch,
+            }),
+            Kernel::Int8(chosen) => {
+                let int8 = context.parameters.int8(index);
+                chosen.kernel.run(&mut ConvInt8Args {
+                    problem: choice.problem,
+                    sources: &self.sources(conv, z)[..conv.sources.len()],
+                    weights: int8.weights,
+                    offset: int8.offset,
+                    scale: int8.scale,
+                    bias: context.parameters.bias(index),
+                    blocks,
+                    epilogue,
+                });
+            }
+        }
+        self.scratch = scratch;
+        let loans = raw.into_iter().chain(second);
+        loans.for_each(|loan| self.take_back(loan));
+    }
+
+    /// The inputs of output plane `z` of `conv`, followed by empty ones.
+    fn sources<T: Pod>(&self, conv: &Conv, z: usize) -> [Source<'_, T>; MAX_INPUTS] {
+        let empty = Source {
+            planes: [&[][..]; 3],
+            shape: PlaneShape {
+                height: 0,
+                width: 0,
+                halo: 0,
+            },
+            blocks: 0,
+        };
+        let mut sources = [empty; MAX_INPUTS];
+        for (source, &id) in sources.iter_mut().zip(&conv.sources) {
+            *source = self.source(conv, id, z);
+        }
+        sources
+    }
+
+    /// What remains once all blocks of plane `z` are there: halos and statistics.
+    pub fn finish_plane(&mut self, step: &Step, z: usize) {
+        let context = self.context;
+        for id in step.outputs().into_iter().flatten() {
+            if context.plan.tensors[id].shape.halo > 0
+                && let Some(mut loan) = self.lend(id, z)
+            {
+                loan.fill_halo();
+                self.take_back(loan);
+            }
+        }
+        if let (true, [Some(id), _]) = (step.measured, step.outputs()) {
+            let tensor = &context.plan.tensors[id];
+            let len = context.moments_len();
+            let start = slab(step.depth, self.index, context.stage.group.slabs).start;
+            let moments = mem::take(&mut self.moments);
+            if z >= start
+                && let Some(plane) = moments.get_mut((z - start) * len..(z - start + 1) * len)
+            {
+                let (sums, squares) = plane.split_at_mut(len / 2);
+                context.kernels.moments.run(&mut MomentsArgs {
+                    input: self.plane(id, z),
+                    height: tensor.shape.height,
+                    width: tensor.shape.width,
+                    blocks: tensor.blocks(),
+                    sums,
+                    squares,
+                });
+            }
+            self.moments = moments;
+        }
+    }
+}
