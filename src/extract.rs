@@ -200,14 +200,14 @@ impl Extractor {
 }
 
 /// What the way back needs to know of the way to the network.
-enum Prepared {
+pub(crate) enum Prepared {
     Conform(Affine),
     Agnostic(pre::brainmage::AgnosticPlan),
     Single,
 }
 
 /// Brings `scan` onto the network's grid: `[depth][height][width]` values in `image`.
-fn prepare(route: &Route, scan: &Scan, image: &mut Vec<f32>) -> Result<Prepared, Error> {
+pub(crate) fn prepare(route: &Route, scan: &Scan, image: &mut Vec<f32>) -> Result<Prepared, Error> {
     let geometry = scan.geometry();
     let scaling = scan.scaling();
     with_voxels!(scan.voxels(), |voxels| {

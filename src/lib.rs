@@ -11,6 +11,8 @@ pub mod picture;
 pub mod plan;
 pub mod post;
 pub mod pre;
+#[cfg(feature = "cli")]
+pub mod quantize;
 pub mod surface;
 pub mod volume;
 

@@ -15,6 +15,7 @@ mod license;
 mod manual;
 mod model;
 mod progress;
+mod quantize;
 mod selftest;
 
 use std::ffi::OsString;
@@ -74,6 +75,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Compare two masks: overlap, surface distances, volumes.
     Compare(compare::Arguments),
+    /// Turn a model into one with 8-bit convolutions, measured on scans.
+    Quantize(quantize::Arguments),
     /// Check this program on this machine: every kernel, and the shipped model.
     Selftest(selftest::Arguments),
     /// Extract the brains of a BIDS dataset.
@@ -146,6 +149,7 @@ fn run(given: Vec<OsString>) -> Result<(), Failure> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Quantize(arguments) => quantize::run(&arguments),
         Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Bids(arguments) => bids::run(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),

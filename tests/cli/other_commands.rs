@@ -20,6 +20,7 @@ fn help_is_there() {
     for command in [
         "extract",
         "convert",
+        "quantize",
         "info",
         "explain",
         "bench",
