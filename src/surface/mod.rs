@@ -2,7 +2,7 @@
 //!
 //! Marching cubes over the mask with a ring of background around it: one vertex halfway along every
 //! voxel edge that the border crosses, and in each cell of eight voxel centres the loops that
-//! [`cells`] finds. Mask voxels that touch only along an edge or at a corner stay apart, so that
+//! `cells` finds. Mask voxels that touch only along an edge or at a corner stay apart, so that
 //! every mesh is a closed manifold: each edge has two triangles, and they agree on which side is
 //! outside.
 
