@@ -2,9 +2,9 @@
 //! same checkpoints in double precision (see `tools/py/dump_networks.py`).
 
 mod common;
+mod golden;
 mod shared;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,8 +12,9 @@ use common::model;
 use endocast::exec::Session;
 use endocast::kernels::cpu::{Cpu, Isa};
 use endocast::plan::{Options, Plan};
-use endocast::weights::Model;
-use endocast_tools::{StateDict, source, synthetic};
+use endocast::weights::{Model, ModelWriter};
+use endocast_tools::fold::fold;
+use endocast_tools::{Network, StateDict, architecture, source, synthetic};
 use shared::shared;
 
 /// How far a probability may be from PyTorch's, for single precision; at most 5e-7 were seen.
@@ -22,27 +23,14 @@ const TOLERANCE: f64 = 1e-6;
 /// up to 2.1e-5 itself; here 4.9e-5 were seen.
 const TOLERANCE_MINDGRAB: f64 = 1e-4;
 
-/// Channel, z, y, x and PyTorch's probability.
-fn golden(case: &str) -> Vec<([usize; 4], f64)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("tests/data/networks/{case}.output.tsv"));
-    let text = std::fs::read_to_string(path).unwrap();
-    let rows: Vec<_> = text
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let cells: Vec<&str> = line.split('\t').collect();
-            let index = [0, 1, 2, 3].map(|at| cells[at].parse().unwrap());
-            (index, cells[4].parse().unwrap())
-        })
-        .collect();
-    assert!(rows.len() > 200, "{case}: {} voxels", rows.len());
-    rows
-}
+/// How far a voxel of a layer may be from PyTorch's, over the layer's largest value; at most
+/// 6e-7 were seen.
+const TOLERANCE_LAYER: f64 = 2e-6;
 
-/// Runs `model` on the synthetic image with kernels up to `isa` and compares the probabilities.
-fn compare(case: &str, model: &Arc<Model>, grid: usize, isa: Isa, tolerance: f64) {
-    const THREADS: usize = 2;
+const THREADS: usize = 2;
+
+/// Runs `model` on the synthetic image with kernels up to `isa`.
+fn run(model: &Arc<Model>, grid: usize, isa: Isa) -> Vec<f32> {
     let options = Options {
         threads: THREADS,
         policy: Cpu::detect().capped(isa).into(),
@@ -55,18 +43,96 @@ fn compare(case: &str, model: &Arc<Model>, grid: usize, isa: Isa, tolerance: f64
         .num_threads(THREADS)
         .build()
         .unwrap();
-    let start = Instant::now();
     pool.install(|| session.run(&image, &mut result)).unwrap();
+    result
+}
+
+/// Compares the probabilities.
+fn compare(case: &str, model: &Arc<Model>, grid: usize, isa: Isa, tolerance: f64) {
+    let start = Instant::now();
+    let result = run(model, grid, isa);
     let seconds = start.elapsed().as_secs_f64();
     assert!(result.iter().all(|value| (0.0..=1.0).contains(value)));
     let mut worst = 0.0;
-    for ([c, z, y, x], expected) in golden(case) {
-        let found = f64::from(result[((c * grid + z) * grid + y) * grid + x]);
-        let difference = (found - expected).abs();
+    for voxel in golden::output(case) {
+        let difference = (f64::from(result[voxel.index(grid)]) - voxel.value).abs();
         worst = f64::max(worst, difference);
     }
     println!("{case:34} {isa:6} max |difference| {worst:.1e}, {seconds:.2} s");
     assert!(worst <= tolerance, "{case}, {isa}: {worst:e}");
+}
+
+/// The part of a network that computes the node number `last`.
+fn prefix(network: &Network, last: usize) -> Network {
+    let mut needed = vec![false; last + 1];
+    needed[last] = true;
+    for index in (0..=last).rev() {
+        if needed[index] {
+            network
+                .node(index)
+                .inputs
+                .iter()
+                .for_each(|&input| needed[input] = true);
+        }
+    }
+    let mut part = Network::default();
+    let mut moved = vec![0; last + 1];
+    for index in (0..=last).filter(|&index| needed[index]) {
+        let node = network.node(index);
+        let inputs: Vec<usize> = node.inputs.iter().map(|&input| moved[input]).collect();
+        let tensors = network.tensors(index);
+        moved[index] = part.push(&node.name, node.op, &inputs, tensors).unwrap();
+    }
+    part
+}
+
+/// The model of a network, whatever its output means.
+fn model_of(network: &Network) -> Arc<Model> {
+    let folded = fold(network).unwrap();
+    let channels = folded.graph.output().unwrap().channels;
+    let names: Vec<String> = (0..channels).map(|channel| format!("c{channel}")).collect();
+    let preprocessing = format!(
+        "route=brainmage-ma grid=32 outputs={} threshold=0.5",
+        names.join(",")
+    );
+    let preprocessing = preprocessing.parse().unwrap();
+    let mut writer = ModelWriter::new("part", folded.graph.clone(), &preprocessing);
+    folded.write(&mut writer).unwrap();
+    Arc::new(Model::from_bytes(&writer.finish().unwrap()).unwrap())
+}
+
+/// The engine's result of every layer in the tables, one network per layer that ends there: the first that
+/// is off is the one whose kernel is.
+fn check_layers(case: &str, state: StateDict, grid: usize) {
+    let (_, network) = architecture::build(state).unwrap();
+    for isa in Cpu::detect().isas() {
+        let mut worst = (0.0, String::new());
+        for (name, voxels) in golden::layers(case) {
+            let last = network.graph.find(&name).unwrap();
+            let result = run(&model_of(&prefix(&network, last)), grid, isa);
+            let channels = network.node(last).channels;
+            let edge = ((result.len() / channels) as f64).cbrt().round() as usize;
+            let largest = result
+                .iter()
+                .fold(0.0, |largest: f64, &v| largest.max(v.abs().into()));
+            for voxel in voxels {
+                let difference =
+                    (f64::from(result[voxel.index(edge)]) - voxel.value).abs() / largest;
+                assert!(
+                    difference <= TOLERANCE_LAYER,
+                    "{case}, {isa}: layer {name} is off by {difference:.1e} of its largest value at {:?}",
+                    voxel.at
+                );
+                if difference > worst.0 {
+                    worst = (difference, name.clone());
+                }
+            }
+        }
+        println!(
+            "{case:34} {isa:6} max |difference| of a layer {:.1e} ({})",
+            worst.0, worst.1
+        );
+    }
 }
 
 fn check(case: &str, state: StateDict, grid: usize) {
@@ -82,7 +148,9 @@ fn check_within(case: &str, state: StateDict, grid: usize, tolerance: f64) {
 
 #[test]
 fn resunet() {
-    check("resunet-base4-grid32", synthetic::resunet(4, 1, 1), 32);
+    let state = synthetic::resunet(4, 1, 1);
+    check_layers("resunet-base4-grid32", state.clone(), 32);
+    check("resunet-base4-grid32", state, 32);
 }
 
 #[test]
@@ -93,17 +161,22 @@ fn resunet_with_two_outputs() {
 
 #[test]
 fn multi_4() {
-    check("multi4-base4-grid32", synthetic::resunet(4, 4, 1), 32);
+    let state = synthetic::resunet(4, 4, 1);
+    check_layers("multi4-base4-grid32", state.clone(), 32);
+    check("multi4-base4-grid32", state, 32);
 }
 
 #[test]
 fn fcn() {
-    check("fcn-base4-grid32", synthetic::fcn(4), 32);
+    let state = synthetic::fcn(4);
+    check_layers("fcn-base4-grid32", state.clone(), 32);
+    check("fcn-base4-grid32", state, 32);
 }
 
 #[test]
 fn meshnet() {
     let state = synthetic::meshnet(5, 5);
+    check_layers("meshnet-layers5-channels5-grid20", state.clone(), 20);
     check("meshnet-layers5-channels5-grid20", state, 20);
 }
 

@@ -2,10 +2,11 @@
 
     python tools/py/dump_networks.py --out tests/data/networks [--mindgrab net_mindgrab.safetensors]
 
-For every case two tables of tab-separated values:
+For every case tables of tab-separated values:
 
 - `<case>.blocks.tsv`: name of a node of the unfolded graph, mean, standard deviation, minimum and
   maximum over all channels and voxels;
+- `<case>.layers.tsv`, of small grids: name of such a node, channel, z, y, x of a voxel, and its value;
 - `<case>.output.tsv`: channel, z, y, x of a voxel of the output, and its probability.
 """
 
@@ -21,6 +22,8 @@ import synthetic
 from networks import FCN, MeshNet, ResUNet
 
 SAMPLES = 512
+SAMPLES_PER_LAYER = 16
+LARGEST_GRID_WITH_LAYERS = 32
 
 
 def node_name(network, module):
@@ -38,14 +41,17 @@ def node_name(network, module):
 
 
 def run(network, image):
-    """Output (channels, D, H, W) and the statistics of the named nodes."""
-    blocks = {}
+    """Output (channels, D, H, W), the statistics of the named nodes, and values of each."""
+    blocks, layers = {}, {}
 
     def record(name):
         def hook(_module, _inputs, result):
             x = result.double()
             blocks[name] = [f(x).item() for f in (
                 torch.mean, lambda x: x.std(correction=0), torch.min, torch.max)]
+            values = x[0].numpy()
+            indices = sorted(set(draw(f"samples {name}", SAMPLES_PER_LAYER, values.size)))
+            layers[name] = [(np.unravel_index(i, values.shape), values.flat[i]) for i in indices]
         return hook
 
     for module, child in network.named_modules():
@@ -54,7 +60,20 @@ def run(network, image):
     network = network.double()
     with torch.inference_mode():
         output = network(torch.from_numpy(image)[None].double())[0]
-    return output.numpy(), blocks
+    return output.numpy(), blocks, layers
+
+
+def draw(name, count, size):
+    """`count` indices below `size`."""
+    return np.floor((synthetic.uniform(name, count) + 1) / 2 * size).astype(int)
+
+
+def write_layers(folder, case, layers):
+    with open(folder / f"{case}.layers.tsv", "w") as file:
+        print("node", "channel", "z", "y", "x", "value", sep="\t", file=file)
+        for name, samples in layers.items():
+            for position, value in samples:
+                print(name, *position, f"{value:.9e}", sep="\t", file=file)
 
 
 def write(folder, case, output, blocks):
@@ -64,7 +83,7 @@ def write(folder, case, output, blocks):
             print(name, *(f"{value:.9e}" for value in statistics), sep="\t", file=file)
     # Half the voxels anywhere, half where the decision is close.
     flat = output.reshape(-1)
-    draws = np.floor((synthetic.uniform("samples", SAMPLES // 2) + 1) / 2 * flat.size).astype(int)
+    draws = draw("samples", SAMPLES // 2, flat.size)
     close = np.argsort(abs(flat - 0.5), kind="stable")[:8 * SAMPLES:16]
     with open(folder / f"{case}.output.tsv", "w") as file:
         print("channel", "z", "y", "x", "probability", sep="\t", file=file)
@@ -109,8 +128,10 @@ def main():
             cases[f"mindgrab-grid{grid}"] = (lambda: load_mindgrab(options.mindgrab), 1, grid)
     for case, (network, channels, grid) in cases.items():
         if options.only in (None, case):
-            output, blocks = run(network(), synthetic.image(channels, grid))
+            output, blocks, layers = run(network(), synthetic.image(channels, grid))
             write(options.out, case, output, blocks)
+            if grid <= LARGEST_GRID_WITH_LAYERS:
+                write_layers(options.out, case, layers)
             print(case, "mean", output.mean(), "above 0.5:", (output > 0.5).mean())
 
 

@@ -1,10 +1,9 @@
 //! Networks, before and after folding, against what PyTorch made of them (see `py/dump_networks.py`).
 
+#[path = "../../tests/golden/mod.rs"]
+mod golden;
 #[path = "../../tests/shared/mod.rs"]
 mod shared;
-
-use std::collections::HashMap;
-use std::path::Path;
 
 use endocast_tools::architecture;
 use endocast_tools::fold::fold;
@@ -12,13 +11,6 @@ use endocast_tools::reference::{Volume, run};
 use endocast_tools::{Network, Options, StateDict, convert, source, synthetic};
 use endocast_weights::{Model, Role};
 use shared::shared;
-
-fn golden(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/data/networks")
-        .join(name);
-    std::fs::read_to_string(path).unwrap()
-}
 
 fn image(channels: usize, grid: usize) -> Volume {
     Volume {
@@ -42,47 +34,39 @@ fn assert_near(found: f64, expected: f64, scale: f64, what: &str) {
 fn check_output(case: &str, network: &Network, results: &[Volume], tolerance: f64) {
     let output = results.last().unwrap();
     assert_eq!(output.channels, network.graph.output().unwrap().channels);
-    let mut rows = 0;
-    for line in golden(&format!("{case}.output.tsv")).lines().skip(1) {
-        let cells: Vec<&str> = line.split('\t').collect();
-        let [c, z, y, x] = [0, 1, 2, 3].map(|i| cells[i].parse::<usize>().unwrap());
-        let expected: f64 = cells[4].parse().unwrap();
-        let found = output.channel(c)[(z * output.grid[1] + y) * output.grid[2] + x];
+    for voxel in golden::output(case) {
+        let found = output.data[voxel.index(output.grid[0])];
         assert!(
-            (found - expected).abs() <= tolerance,
-            "{case} {line}: {found}"
+            (found - voxel.value).abs() <= tolerance,
+            "{case} {:?}: {found} {}",
+            voxel.at,
+            voxel.value
         );
-        rows += 1;
     }
-    assert!(rows > 200, "{case}: {rows} voxels");
 }
 
-/// Asserts that the nodes of an unfolded network have the statistics that PyTorch computed; of a folded
-/// one, those that are left.
-fn check_blocks(case: &str, network: &Network, results: &[Volume]) {
-    let rows: HashMap<String, Vec<f64>> = golden(&format!("{case}.blocks.tsv"))
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let (name, numbers) = line.split_once('\t').unwrap();
-            (
-                name.into(),
-                numbers.split('\t').map(|n| n.parse().unwrap()).collect(),
-            )
-        })
-        .collect();
-    for (name, expected) in rows {
-        let index = network
-            .graph
-            .find(&name)
-            .unwrap_or_else(|| panic!("{case}: no node {name}"));
-        let data = &results[index].data;
+/// Asserts that the nodes of an unfolded network have the statistics and voxels that PyTorch computed.
+fn check_layers(case: &str, network: &Network, results: &[Volume]) {
+    let result = |name: &str| {
+        let index = network.graph.find(name);
+        &results[index.unwrap_or_else(|| panic!("{case}: no node {name}"))]
+    };
+    for (name, expected) in golden::blocks(case) {
+        let data = &result(&name).data;
         let mean = data.iter().sum::<f64>() / data.len() as f64;
         let variance = data.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / data.len() as f64;
         let min = data.iter().copied().fold(f64::INFINITY, f64::min);
         let max = data.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for (found, &expected) in [mean, variance.sqrt(), min, max].into_iter().zip(&expected) {
+        for (found, expected) in [mean, variance.sqrt(), min, max].into_iter().zip(expected) {
             assert_near(found, expected, expected.abs(), &format!("{case} {name}"));
+        }
+    }
+    for (name, voxels) in golden::layers(case) {
+        let volume = result(&name);
+        for voxel in voxels {
+            let found = volume.data[voxel.index(volume.grid[0])];
+            let what = format!("{case} {name} {:?}", voxel.at);
+            assert_near(found, voxel.value, voxel.value.abs(), &what);
         }
     }
 }
@@ -91,7 +75,7 @@ fn check(case: &str, state: StateDict, grid: usize) {
     let (_, network) = architecture::build(state).unwrap();
     let image = image(network.graph.input_channels(), grid);
     let results = run(&network, &image);
-    check_blocks(case, &network, &results);
+    check_layers(case, &network, &results);
     check_output(case, &network, &results, 1e-8);
     let folded = fold(&network).unwrap();
     check_output(case, &folded, &run(&folded, &image), 1e-8);
