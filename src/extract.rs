@@ -13,6 +13,7 @@ use crate::exec::{self, Session};
 use crate::plan::{self, Plan};
 use crate::post::{self, Restore};
 use crate::pre::{self, Affine, Image};
+use crate::qc::Certainty;
 use crate::volume::{Scan, with_voxels};
 
 /// Why no mask could be made.
@@ -94,6 +95,9 @@ pub struct Extraction {
     pub mask: Array3<u8>,
     /// Brain probability of every voxel of the scan, in the same order, where it was asked for.
     pub probabilities: Option<Array3<f32>>,
+    /// How sure the network was, for [`crate::qc::inspect`]; `None` where no value of its own reaches the
+    /// threshold, only their interpolation.
+    pub certainty: Option<Certainty>,
     /// Time from the scan to the network's input.
     pub pre: Duration,
     /// Time in the network.
@@ -109,9 +113,7 @@ impl Extractor {
     /// A network the engine cannot run, an unknown output, or threads that cannot be started.
     pub fn new(model: Model, options: &Options) -> Result<Extractor, Error> {
         let preprocessing = model.preprocessing();
-        let mut outputs = preprocessing.outputs.iter();
-        let channel = outputs.position(|name| *name == options.output);
-        let channel = channel.ok_or_else(|| Error::Output(options.output.clone()))?;
+        let channel = channel(&model, &options.output)?;
         if model.graph().input_channels() != 1 {
             return Err(Error::Channels(model.graph().input_channels()));
         }
@@ -150,6 +152,15 @@ impl Extractor {
         &self.model
     }
 
+    /// Makes another of the network's outputs the mask from now on.
+    ///
+    /// # Errors
+    /// A name that the model does not have; the choice stays as it was.
+    pub fn choose(&mut self, output: &str) -> Result<(), Error> {
+        self.channel = channel(&self.model, output)?;
+        Ok(())
+    }
+
     /// The network's session, with its plan and timings.
     pub fn session(&self) -> &Session {
         &self.session
@@ -186,17 +197,26 @@ impl Extractor {
                 shape: grid,
                 found: cube.len(),
             })?;
+            let certainty = Certainty::new(cube, *threshold);
             let (mask, probabilities) = prepared.restore(cube, scan, *threshold, probabilities)?;
             let post = start.elapsed();
             Ok(Extraction {
                 mask,
                 probabilities,
+                certainty,
                 pre,
                 network,
                 post,
             })
         })
     }
+}
+
+/// Position of a named output among the network's.
+fn channel(model: &Model, output: &str) -> Result<usize, Error> {
+    let mut outputs = model.preprocessing().outputs.iter();
+    let channel = outputs.position(|name| *name == output);
+    channel.ok_or_else(|| Error::Output(output.into()))
 }
 
 /// What the way back needs to know of the way to the network.

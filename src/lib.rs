@@ -11,6 +11,7 @@ pub mod picture;
 pub mod plan;
 pub mod post;
 pub mod pre;
+pub mod qc;
 #[cfg(feature = "cli")]
 pub mod quantize;
 pub mod surface;

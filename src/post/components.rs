@@ -163,6 +163,23 @@ fn find(parents: &mut [usize], mut run: usize) -> usize {
     run
 }
 
+/// Voxels of every component of `mask`, in no particular order; see [`keep_largest`] for the layout.
+///
+/// # Errors
+///
+/// [`Error::Shape`].
+pub fn component_sizes(
+    mask: &[u8],
+    shape: [usize; 3],
+    connectivity: Connectivity,
+) -> Result<Vec<u64>, Error> {
+    check_shape(shape, mask.len())?;
+    let components = Components::label(mask, shape, true, connectivity);
+    let mut sizes = components.sum(|run| (run.end - run.start) as u64);
+    sizes.retain(|&size| size > 0);
+    Ok(sizes)
+}
+
 /// Clears all but the largest component of `mask`; returns its size in voxels.
 ///
 /// `mask` fills `shape` with its first axis fastest; voxels that are not zero are in the mask.

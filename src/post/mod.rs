@@ -11,7 +11,7 @@ mod error;
 mod holes;
 mod restore;
 
-pub use components::{Connectivity, keep_largest};
+pub use components::{Connectivity, component_sizes, keep_largest};
 pub use distance::signed_distance;
 pub use error::Error;
 pub use holes::{fill_holes, fill_holes_by_slice};

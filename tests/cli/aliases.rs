@@ -13,12 +13,16 @@ fn run(bench: &Bench, words: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// Runs it, expects success and returns what it said on standard error.
+/// Runs it, expects success and returns what it said on standard error, but for the quality check, which
+/// the phantoms' small brains do not pass.
 fn good(bench: &Bench, words: &[&str]) -> String {
     let output = run(bench, words);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{words:?}: {errors}");
-    errors
+    let lines = errors
+        .lines()
+        .filter(|line| !line.contains("the mask looks wrong"));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// The bench's files beyond the scan and the model.

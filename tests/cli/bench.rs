@@ -82,6 +82,8 @@ impl Bench {
                 "threshold.model",
                 "-t",
                 "2",
+                "--qc-exit",
+                "0",
             ],
             arguments,
         ]

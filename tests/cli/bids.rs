@@ -34,6 +34,10 @@ fn bench() -> Bench {
 fn run(bench: &Bench, words: &[&str]) -> Output {
     let mut command =
         bench.command(&[&["bids", "raw", "raw/derivatives/endocast"], words].concat());
+    if words[0] == "participant" {
+        // The phantoms' brains are too small to pass the quality check.
+        command.args(["--qc-exit", "0"]);
+    }
     command.env("ENDOCAST_MODEL", bench.path("threshold.model"));
     command.output().unwrap()
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::bench::{Bench, SHAPE, count, millilitres};
+use crate::bench::{Bench, SHAPE, assert_failed, count, millilitres};
 use crate::common::{BRAIN_MM, Head, head};
 
 #[test]
@@ -142,6 +142,8 @@ fn threads_and_runs_give_the_same_bytes() {
             "--model",
             "threshold.model",
             "head.nii",
+            "--qc-exit",
+            "0",
         ];
         let probabilities = format!("prob{name}");
         let outputs = ["-o", name, "--prob", &probabilities, "-t", threads];
@@ -203,7 +205,7 @@ fn a_volume_of_a_series_can_be_chosen() {
     // Without a choice the first is taken, and that is said.
     let arguments = ["extract", "--model", "threshold.model", "series.nii"];
     let output = bench.command(&arguments).output().unwrap();
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(10));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
         said.contains("series.nii") && said.contains("first of 3 volumes"),
@@ -232,4 +234,40 @@ fn outputs_replace_older_files_by_force_only() {
     bench.extract(&["head.nii", "-m", "m.nii"]);
     assert!(count(&bench.values("m.nii")) > 0);
     assert!(!bench.files().iter().any(|name| name.starts_with('.')));
+}
+
+/// The phantom's brain holds 140 mL.
+#[test]
+fn a_mask_that_looks_wrong_is_written_and_told() {
+    let bench = Bench::new();
+    let arguments = [
+        "extract",
+        "--model",
+        "threshold.model",
+        "head.nii",
+        "--force",
+    ];
+    let outputs = ["-m", "m.nii", "--json", "report.json"];
+    let command = |more: &[&str]| {
+        let all = [&arguments[..], &outputs, more].concat();
+        bench.command(&all).output().unwrap()
+    };
+    assert_failed(
+        &command(&[]),
+        10,
+        &["head.nii", "the mask looks wrong", "volume_ml"],
+    );
+    assert!(count(&bench.values("m.nii")) > 0);
+    let report = fs::read_to_string(bench.path("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["qc"]["score"], 0.0);
+    assert_eq!(report["qc"]["measures"]["volume_ml"], report["brain_ml"]);
+    assert!(!report["qc"]["warnings"].as_array().unwrap().is_empty());
+
+    let told = command(&["--qc-exit", "0"]);
+    assert_eq!(told.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&told.stderr).contains("the mask looks wrong"));
+    let quiet = command(&["--qc-exit", "0", "--quiet"]);
+    assert_eq!(quiet.status.code(), Some(0));
+    assert!(quiet.stderr.is_empty());
 }

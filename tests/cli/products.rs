@@ -230,7 +230,8 @@ fn scans_go_through_pipes() {
     let bench = Bench::new();
     bench.extract(&["head.nii", "-o", "b.nii", "-m", "m.nii"]);
     for (option, name) in [("-o", "b.nii"), ("-m", "m.nii")] {
-        let mut command = bench.command(&["-", option, "-", "--model", "threshold.model"]);
+        let model = ["--model", "threshold.model", "--qc-exit", "0", "--quiet"];
+        let mut command = bench.command(&[&["-", option, "-"][..], &model].concat());
         command.stdin(fs::File::open(bench.path("head.nii")).unwrap());
         let output = command.stdout(Stdio::piped()).output().unwrap();
         assert!(output.status.success(), "{output:?}");

@@ -22,7 +22,7 @@ ENDOCAST = ROOT / "target/release/endocast"
 
 
 def extract(scan, mask, model, tissue):
-    command = [ENDOCAST, "extract", scan, "-m", mask, "--quiet"]
+    command = [ENDOCAST, "extract", scan, "-m", mask, "--quiet", "--force", "--qc-exit", "0"]
     command += ["--model", model] if model else []
     command += ["--no-csf"] if tissue else []
     subprocess.run(command, check=True)

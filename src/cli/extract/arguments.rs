@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ArgAction;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use endocast::volume::FourD;
 
 use super::super::model;
@@ -99,6 +101,10 @@ pub struct Settings {
     /// volume; by default the first
     #[arg(long, value_name = "N|mean|all", value_parser = series, help_heading = "Brain")]
     pub volume: Option<Series>,
+    /// Exit code if a mask looks wrong, 10 or 0; its outputs are written all the same
+    #[arg(long, value_name = "CODE", action = ArgAction::Set, value_parser = PossibleValuesParser::new(["10", "0"])
+        .map(|code| code == "10"), default_value = "10", help_heading = "Running")]
+    pub qc_exit: bool,
     /// Threads; by default all processors this process may use
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
         help_heading = "Running")]

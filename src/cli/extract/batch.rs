@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use endocast::volume::Scan;
-use endocast::{Extractor, Options, extract};
+use endocast::{Extractor, Options, extract, qc};
 
 use super::super::progress::Progress;
 use super::super::{Failure, cpu, threads};
@@ -36,7 +36,7 @@ pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
     }
     let mut progress = Progress::new(jobs.len(), settings.quiet);
     let mut worker = Worker::new(settings)?;
-    let mut failed = 0;
+    let (mut failed, mut suspicious) = (0, 0);
     for job in jobs {
         if is_done(job, settings) {
             if settings.verbose {
@@ -47,7 +47,16 @@ pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
             continue;
         }
         match worker.run(job, &progress) {
-            Ok(()) => {}
+            Ok(None) => {}
+            Ok(Some(warning)) if jobs.len() == 1 && settings.qc_exit => {
+                return Err(Failure::Suspicious(warning));
+            }
+            Ok(Some(warning)) => {
+                if !settings.quiet {
+                    eprintln!("endocast: {warning}");
+                }
+                suspicious += 1;
+            }
             Err(failure) if jobs.len() == 1 || failure.concerns_all() => {
                 progress.clear();
                 return Err(failure);
@@ -61,12 +70,14 @@ pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
         progress.next(true);
     }
     progress.clear();
-    match failed {
-        0 => Ok(()),
-        _ => Err(Failure::Batch(format!(
-            "{failed} of {} scans failed",
-            jobs.len()
-        ))),
+    let count = jobs.len();
+    if failed > 0 {
+        Err(Failure::Batch(format!("{failed} of {count} scans failed")))
+    } else if suspicious > 0 && settings.qc_exit {
+        let cause = format!("{suspicious} of {count} masks look wrong");
+        Err(Failure::Suspicious(cause))
+    } else {
+        Ok(())
     }
 }
 
@@ -163,7 +174,8 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn run(&mut self, job: &Job, progress: &Progress) -> Result<(), Failure> {
+    /// Makes the files of one job; a warning if its mask looks wrong.
+    fn run(&mut self, job: &Job, progress: &Progress) -> Result<Option<String>, Failure> {
         let name = job.input.display().to_string();
         let start = Instant::now();
         progress.stage(&name, "reading");
@@ -183,6 +195,8 @@ impl<'a> Worker<'a> {
         let extraction = extraction.map_err(|cause| failure(&job.input, cause))?;
         let products = Products::new(&scan, &extraction, &job.outputs, settings)
             .map_err(|cause| failure(&job.input, cause.into()))?;
+        let quality = qc::inspect(&scan, &extraction.mask, extraction.certainty.as_ref())
+            .map_err(|cause| Failure::input(&job.input, cause))?;
 
         progress.stage(&name, "writing");
         let writing = Instant::now();
@@ -204,6 +218,7 @@ impl<'a> Worker<'a> {
             extractor,
             scan: &scan,
             mask: products.mask(),
+            quality: &quality,
             times,
         };
         report.write()?;
@@ -217,7 +232,13 @@ impl<'a> Worker<'a> {
         } else if progress.is_shown() {
             report.print();
         }
-        Ok(())
+        let warning = || {
+            format!(
+                "{name}: the mask looks wrong: {}",
+                quality.warnings.join("; ")
+            )
+        };
+        Ok(quality.is_suspicious().then(warning))
     }
 }
 

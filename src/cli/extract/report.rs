@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use endocast::qc::Quality;
 use endocast::volume::Scan;
 use endocast::{Extractor, Options};
 use ndarray::Array3;
@@ -45,6 +46,7 @@ pub struct Report<'a> {
     pub extractor: &'a Extractor,
     pub scan: &'a Scan,
     pub mask: &'a Array3<u8>,
+    pub quality: &'a Quality,
     pub times: Times,
 }
 
@@ -138,6 +140,7 @@ impl Report<'_> {
             ("orientation", geometry.orientation().into()),
             ("volumes", (self.scan.volumes() as f64).into()),
             ("brain_ml", self.brain_ml().into()),
+            ("qc", quality_json(self.quality)),
             ("threads", (self.options.threads as f64).into()),
             ("seconds", self.times.to_json()),
             (
@@ -146,4 +149,15 @@ impl Report<'_> {
             ),
         ])
     }
+}
+
+fn quality_json(quality: &Quality) -> json::Value {
+    let measures = quality.measures.iter();
+    let measures = measures.map(|measure| (measure.name, measure.value.into()));
+    let warnings = quality.warnings.iter().map(|text| text.as_str().into());
+    json::object([
+        ("score", quality.score.into()),
+        ("warnings", json::Value::Array(warnings.collect())),
+        ("measures", json::Value::Object(measures.collect())),
+    ])
 }
