@@ -15,6 +15,8 @@ pub mod qc;
 #[cfg(feature = "cli")]
 pub mod quantize;
 pub mod surface;
+#[cfg(feature = "cli")]
+pub mod validate;
 pub mod volume;
 
 pub use endocast_kernels as kernels;

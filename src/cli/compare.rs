@@ -19,21 +19,12 @@ pub struct Arguments {
     json: Option<PathBuf>,
 }
 
-/// How far two affine entries may differ for the grids to count as the same, in mm.
-const SAME_GRID_MM: f64 = 1e-2;
-
 /// Prints or writes the figures.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (mask, scan) = read(&arguments.mask)?;
     let (reference, other) = read(&arguments.reference)?;
-    let (geometry, expected) = (scan.geometry(), other.geometry());
-    let entries = geometry
-        .affine
-        .iter()
-        .zip(&expected.affine)
-        .flat_map(|(a, b)| a.iter().zip(b));
-    let apart = entries.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    if geometry.shape != expected.shape || apart > SAME_GRID_MM {
+    let geometry = scan.geometry();
+    if !geometry.is_same_grid(other.geometry()) {
         return Err(Failure::Input(format!(
             "{} and {} do not lie on the same voxel grid",
             arguments.mask.display(),

@@ -17,6 +17,7 @@ mod model;
 mod progress;
 mod quantize;
 mod selftest;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -77,6 +78,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Turn a model into one with 8-bit convolutions, measured on scans.
     Quantize(quantize::Arguments),
+    /// Score masks against references: a study with tables and a page.
+    Validate(validate::Arguments),
     /// Check this program on this machine: every kernel, and the shipped model.
     Selftest(selftest::Arguments),
     /// Extract the brains of a BIDS dataset.
@@ -150,6 +153,7 @@ fn run(given: Vec<OsString>) -> Result<(), Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Quantize(arguments) => quantize::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
         Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Bids(arguments) => bids::run(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),

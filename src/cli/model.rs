@@ -1,6 +1,6 @@
 //! The model a command works with: the one inside the program, or a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use endocast::weights::Model;
 
@@ -18,6 +18,19 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// The model in a file.
+    pub fn file(path: &Path) -> Choice {
+        Choice {
+            model: Some(path.into()),
+        }
+    }
+
+    /// What to call the model `name` of this choice: models of different files may share a name.
+    pub fn name(&self, name: &str) -> String {
+        let stem = self.model.as_ref().and_then(|path| path.file_stem());
+        stem.map_or_else(|| name.into(), |stem| stem.to_string_lossy().into_owned())
+    }
+
     /// Opens the model.
     pub fn open(&self) -> Result<Model, Failure> {
         let variable = || std::env::var_os(MODEL_VARIABLE).map(PathBuf::from);

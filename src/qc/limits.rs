@@ -118,6 +118,8 @@ pub(super) const RIM: Limits = at_least(
     "what the mask's border holds does not look like brain",
 );
 pub(super) const WIDTH_TO_LENGTH: Limits = at_most("width_to_length", 0.95, 1.1, "wider than long");
+pub(super) const HEIGHT_TO_LENGTH: Limits =
+    at_most("height_to_length", 1.0, 1.15, "taller than long");
 pub(super) const TAPER: Limits = at_most(
     "taper",
     1.3,

@@ -100,6 +100,7 @@ pub fn inspect(
         (&limits::LENGTH, Some(anterior)),
         (&limits::HEIGHT, Some(superior)),
         (&limits::WIDTH_TO_LENGTH, Some(right / anterior)),
+        (&limits::HEIGHT_TO_LENGTH, Some(superior / anterior)),
         (&limits::FLATNESS, shape::flatness(&sample.mask)),
         (&limits::TAPER, shape::taper(&sample.mask)),
         (&limits::SYMMETRY, shape::symmetry(&sample.mask)),

@@ -31,6 +31,9 @@ const MIN_SPACING: f64 = 1e-6;
 /// Largest absolute value in an affine, in millimetres.
 const MAX_LENGTH: f64 = 1e9;
 
+/// How far two affine entries may differ for the grids to count as the same.
+const SAME_GRID_MM: f64 = 1e-2;
+
 impl Geometry {
     /// The grid with this shape and affine, or `None` if the affine's axes are parallel or shorter
     /// than a nanometre, or an entry is not finite or beyond a thousand kilometres.
@@ -144,6 +147,14 @@ impl Geometry {
                 across.sqrt().atan2(direction[world].abs()).to_degrees()
             })
             .fold(0.0, f64::max)
+    }
+
+    /// Whether the other grid has the same shape and its affine differs by less than 0.01 mm in every
+    /// entry, as rounding in a header may make it.
+    pub fn is_same_grid(&self, other: &Geometry) -> bool {
+        let entries = self.affine.iter().flatten();
+        let mut pairs = entries.zip(other.affine.iter().flatten());
+        self.shape == other.shape && pairs.all(|(a, b)| (a - b).abs() <= SAME_GRID_MM)
     }
 
     /// Unit vectors along the voxel axes in world coordinates.

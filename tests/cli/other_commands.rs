@@ -26,6 +26,7 @@ fn help_is_there() {
         "bench",
         "compare",
         "selftest",
+        "validate",
         "bids",
         "completions",
         "man",
