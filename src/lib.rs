@@ -2,6 +2,8 @@
 //!
 //! Data flows one way: volume, pre, plan, exec, post, volume.
 
+#[cfg(feature = "embedded-model")]
+pub mod embedded;
 pub mod exec;
 pub mod extract;
 pub mod metrics;
@@ -11,6 +13,7 @@ pub mod picture;
 pub mod plan;
 pub mod post;
 pub mod pre;
+mod precision;
 pub mod qc;
 #[cfg(feature = "cli")]
 pub mod quantize;
@@ -22,6 +25,7 @@ pub mod volume;
 pub use endocast_kernels as kernels;
 pub use endocast_weights as weights;
 pub use extract::{Extraction, Extractor, Options};
+pub use precision::Precision;
 
 /// The model that ships inside this library.
 ///
@@ -29,5 +33,5 @@ pub use extract::{Extraction, Extractor, Options};
 /// None that a build from an intact source tree could show; the bytes are checked like any file's.
 #[cfg(feature = "embedded-model")]
 pub fn embedded_model() -> Result<weights::Model, weights::Error> {
-    weights::Model::from_static(weights::include_model!("../weights/endocast.model"))
+    embedded::MODELS[0].open()
 }
