@@ -19,11 +19,19 @@ pub struct Embedded {
 pub const DEFAULT: &str = "default";
 
 /// Every model inside this library.
-pub static MODELS: &[Embedded] = &[Embedded {
-    name: DEFAULT,
-    precision: Precision::F32,
-    bytes: include_model!("../weights/endocast.model"),
-}];
+pub static MODELS: &[Embedded] = &[
+    Embedded {
+        name: DEFAULT,
+        precision: Precision::Int8,
+        bytes: include_model!("../weights/endocast-int8.model"),
+    },
+    #[cfg(feature = "embedded-f32-model")]
+    Embedded {
+        name: DEFAULT,
+        precision: Precision::F32,
+        bytes: include_model!("../weights/endocast.model"),
+    },
+];
 
 impl Embedded {
     /// The model.

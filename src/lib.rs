@@ -27,7 +27,7 @@ pub use endocast_weights as weights;
 pub use extract::{Extraction, Extractor, Options};
 pub use precision::Precision;
 
-/// The model that ships inside this library.
+/// The model that ships inside this library, in 8-bit integers.
 ///
 /// # Errors
 /// None that a build from an intact source tree could show; the bytes are checked like any file's.

@@ -1,14 +1,19 @@
-//! The convolutions that the built-in network consists of.
+//! The convolutions that the shipped network consists of.
+
+use std::path::Path;
 
 use endocast::kernels::contract::{ConvProblem, LANES};
 use endocast::plan::{Options, Plan};
+use endocast::weights::Model;
 
 /// Edges of the grids that the network is planned on.
 const EDGES: [usize; 2] = [96, 128];
 
 /// Every distinct convolution, in the order in which the network meets it.
 pub fn shapes() -> Vec<ConvProblem> {
-    let model = endocast::embedded_model().expect("the built-in model");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/endocast.model");
+    let bytes = std::fs::read(path).expect("the shipped model");
+    let model = Model::from_bytes(&bytes).expect("the shipped model");
     let mut shapes = Vec::new();
     for edge in EDGES {
         let plan = Plan::new(model.graph(), [edge; 3], Options::default()).expect("a plan");

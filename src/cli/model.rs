@@ -7,10 +7,13 @@ use endocast::weights::Model;
 
 use super::Failure;
 
+/// Environment variable that names the model file if the command line does not.
+const MODEL_VARIABLE: &str = "ENDOCAST_MODEL";
+
 /// `--model FILE` and `--precision`, shared by all commands that run a network.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Choice {
-    /// Model file to use instead of the one inside this program
+    /// Model file to use instead of the one inside this program; also ENDOCAST_MODEL
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// Precision of the convolutions: a model is either; auto takes the faster one of those inside
@@ -33,6 +36,7 @@ impl Choice {
     pub fn file(path: &Path) -> Choice {
         Choice {
             model: Some(path.into()),
+            ..Choice::default()
         }
     }
 
@@ -49,11 +53,12 @@ impl Choice {
             Wish::F32 => Some(Precision::F32),
             Wish::Int8 => Some(Precision::Int8),
         };
-        let Some(path) = &self.model else {
+        let variable = || std::env::var_os(MODEL_VARIABLE).map(PathBuf::from);
+        let Some(path) = self.model.clone().or_else(variable) else {
             return embedded(precision);
         };
         // SAFETY: docs/security.md states that a model file must not change while a command uses it.
-        let model = unsafe { Model::map(path) };
+        let model = unsafe { Model::map(&path) };
         let model = model.map_err(|cause| Failure::model(path.display(), cause))?;
         let found = Precision::of(&model);
         match precision {
