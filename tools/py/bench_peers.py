@@ -1,8 +1,8 @@
 """Times BrainMaGe's residual U-Net, network only, in this and other engines.
 
     cargo build --release
-    pip install torch onnx onnxscript onnxruntime openvino
-    python tools/py/bench_peers.py [--grid 128] [--threads 2] [--rounds 3]
+    pip install torch onnx onnxscript onnxruntime openvino nncf
+    python tools/py/bench_peers.py [--grid 128] [--threads 2] [--rounds 3] [--engines ...]
 
 The weights are the synthetic ones of `synthetic.py`; the ONNX file has stored statistics as
 BatchNormalization, which is the same arithmetic. Every engine runs in a process of its own, once to
@@ -25,6 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ENDOCAST = ROOT / "target/release/endocast"
 ENGINES = ["endocast", "endocast-direct", "openvino-f32", "openvino-default", "onnxruntime", "torch"]
+INT8_ENGINES = [
+    "endocast-int8", "openvino-int8-performance", "openvino-int8-mixed", "onnxruntime-int8"]
 
 
 def with_batch_norm(module):
@@ -56,6 +58,34 @@ def make_files(folder, grid):
     torch.onnx.export(with_batch_norm(network), (image,), folder / "network.onnx", dynamo=False)
 
 
+def quantise(folder, grid, engine):
+    """The int8 form of the ONNX file for `engine`: <engine>.xml or <engine>.onnx in `folder`."""
+    import synthetic
+
+    image = synthetic.image(1, grid)[None]
+    if engine.startswith("openvino"):
+        import nncf
+        import openvino
+
+        preset = nncf.QuantizationPreset[engine.rsplit("-", 1)[1].upper()]
+        model = openvino.Core().read_model(folder / "network.onnx")
+        model = nncf.quantize(model, nncf.Dataset([image]), preset=preset, subset_size=1)
+        openvino.save_model(model, folder / f"{engine}.xml", compress_to_fp16=False)
+    else:
+        import onnx
+        from onnxruntime.quantization import CalibrationDataReader, quantize_static
+
+        name = onnx.load(folder / "network.onnx").graph.input[0].name
+
+        class Reader(CalibrationDataReader):
+            images = iter([{name: image}])
+
+            def get_next(self):
+                return next(self.images, None)
+
+        quantize_static(folder / "network.onnx", folder / f"{engine}.onnx", Reader())
+
+
 def runner(engine, folder, threads):
     """A function from image to probabilities, both (1, 1, D, H, W) arrays."""
     if engine == "torch":
@@ -71,13 +101,14 @@ def runner(engine, folder, threads):
             with torch.inference_mode():
                 return network(torch.from_numpy(image)).numpy()
         return run
-    if engine == "onnxruntime":
+    if engine.startswith("onnxruntime"):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        file = "network.onnx" if engine == "onnxruntime" else f"{engine}.onnx"
         session = onnxruntime.InferenceSession(
-            folder / "network.onnx", options, providers=["CPUExecutionProvider"])
+            folder / file, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         return lambda image: session.run(None, {name: image})[0]
     import openvino
@@ -86,7 +117,8 @@ def runner(engine, folder, threads):
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
     if engine == "openvino-f32":
         settings["INFERENCE_PRECISION_HINT"] = "f32"
-    compiled = core.compile_model(folder / "network.onnx", "CPU", settings)
+    file = f"{engine}.xml" if "int8" in engine else "network.onnx"
+    compiled = core.compile_model(folder / file, "CPU", settings)
     return lambda image: compiled(image)[0]
 
 
@@ -117,11 +149,12 @@ def child(options, task):
     return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
 
 
-def measure_endocast(options, direct):
-    command = [ENDOCAST, "bench", "--model", options.folder / "network.model", "--grid", options.grid,
+def measure_endocast(options, engine):
+    model = ROOT / "weights/endocast-int8.model" if "int8" in engine else options.folder / "network.model"
+    command = [ENDOCAST, "bench", "--model", model, "--grid", options.grid,
                "--threads", options.threads, "--runs", options.runs, "--json", "-"]
-    child = subprocess.Popen([str(word) for word in command + ["--direct"] * direct],
-                             stdout=subprocess.PIPE, text=True)
+    command += ["--direct"] * engine.endswith("direct")
+    child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
     report = json.loads(child.stdout.read())
     _, status, usage = os.wait4(child.pid, 0)
     if status:
@@ -144,7 +177,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
+    parser.add_argument("--engines", nargs="+", default=ENGINES,
+                        choices=ENGINES + INT8_ENGINES)
     parser.add_argument("--engine", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -152,17 +186,23 @@ def main():
     if options.engine == "prepare":
         make_files(options.folder, options.grid)
         return
+    if options.engine and options.engine.startswith("quantise-"):
+        quantise(options.folder, options.grid, options.engine.removeprefix("quantise-"))
+        return
     if options.engine:
         measure(options)
         return
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder)
         child(options, "prepare")
+        for engine in options.engines:
+            if engine in INT8_ENGINES[1:]:
+                child(options, f"quantise-{engine}")
         figures = {engine: {"seconds": [], "peak": 0} for engine in options.engines}
         for _ in range(options.rounds):
             for engine in options.engines:
                 if engine.startswith("endocast"):
-                    found = measure_endocast(options, engine.endswith("direct"))
+                    found = measure_endocast(options, engine)
                 else:
                     found = json.loads(child(options, engine).splitlines()[-1])
                 figures[engine]["seconds"] += found["seconds"]
