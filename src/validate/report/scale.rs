@@ -82,6 +82,6 @@ mod tests {
         let values: Vec<f64> = scale.marks().into_iter().map(|(value, _)| value).collect();
         assert_eq!(values, [-4.0, -2.0, 0.0, 2.0, 4.0, 6.0]);
         assert_eq!(Scale::new([], 0.0, 1.0).marks().len(), 6);
-        assert_eq!(Scale::new([7.0], 0.0, 8.0).at(7.0), 4.0);
+        assert!((Scale::new([7.0], 0.0, 8.0).at(7.0) - 4.0).abs() < 1e-9);
     }
 }
