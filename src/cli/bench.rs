@@ -98,16 +98,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         ]);
         return json::write(path, &report);
     }
-    println!("{:24} {:30} {:>9} {:>8}", "layer", "kernel", "ms", "GMAC/s");
+    outln!("{:24} {:30} {:>9} {:>8}", "layer", "kernel", "ms", "GMAC/s");
     for layer in &layers {
         let time = median(&layer.times).as_secs_f64();
-        print!("{:24} {:30} {:9.2}", layer.name, layer.kernel, time * 1e3);
+        out!("{:24} {:30} {:9.2}", layer.name, layer.kernel, time * 1e3);
         match layer.macs {
-            0 => println!(),
-            macs => println!(" {:8.1}", macs as f64 / time * 1e-9),
+            0 => outln!(),
+            macs => outln!(" {:8.1}", macs as f64 / time * 1e-9),
         }
     }
-    println!(
+    outln!(
         "{edge}^3, {threads} threads: {:.3} s ({:.3} to {:.3}), {:.1} GMAC/s; times of layers are \
          summed over threads",
         middle.as_secs_f64(),

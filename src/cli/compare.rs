@@ -73,8 +73,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .trim_end_matches("_ml")
             .replace('_', " ");
         match value {
-            Some(value) => println!("{name:24} {value:10.4} {unit}"),
-            None => println!("{name:24} undefined"),
+            Some(value) => outln!("{name:24} {value:10.4} {unit}"),
+            None => outln!("{name:24} undefined"),
         }
     }
     Ok(())

@@ -61,18 +61,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     converted
         .write(&arguments.output)
         .map_err(|cause| Failure::Output(cause.to_string()))?;
-    println!(
+    outln!(
         "{}: {}",
         arguments.checkpoint.display(),
         converted.architecture
     );
     if let Some(published) = converted.published {
-        println!("this is the published {}", published.name);
+        outln!("this is the published {}", published.name);
     }
     for note in &converted.notes {
-        println!("note: {note}");
+        outln!("note: {note}");
     }
-    println!(
+    outln!(
         "wrote {}, {} bytes",
         arguments.output.display(),
         converted.bytes.len()

@@ -25,7 +25,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let cpu = cpu()?;
     let usable: Vec<_> = cpu.isas().map(|isa| isa.name()).collect();
-    println!("instruction sets: {}", usable.join(" "));
+    outln!("instruction sets: {}", usable.join(" "));
     if arguments.kernels {
         for kernel in registry::all() {
             let use_of = if cpu.has(kernel.isa) {
@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             } else {
                 "not usable"
             };
-            println!("{:36} {:8} {use_of}", kernel.name, kernel.isa);
+            outln!("{:36} {:8} {use_of}", kernel.name, kernel.isa);
         }
         return Ok(());
     }
@@ -45,6 +45,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let plan = Plan::new(model.graph(), [edge; 3], options)
         .map_err(|cause| Failure::model(model.name(), cause))?;
-    print!("{plan}");
+    out!("{plan}");
     Ok(())
 }

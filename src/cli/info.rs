@@ -21,7 +21,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let nodes = graph.nodes().iter();
     let convolutions = nodes.filter(|node| matches!(node.op, Op::Conv { .. }));
     let int8 = (0..graph.nodes().len()).filter(|&node| graph.quantisation(node).is_some());
-    println!("name           {}", model.name());
+    outln!("name           {}", model.name());
     for key in [
         "format_version",
         "license",
@@ -29,23 +29,23 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         "source_sha256",
         "payload_sha256",
     ] {
-        println!("{key:14} {}", model.metadata(key).unwrap_or("-"));
+        outln!("{key:14} {}", model.metadata(key).unwrap_or("-"));
     }
-    println!("preprocessing  {}", model.preprocessing());
-    println!("file           {} bytes", model.file_len());
-    println!(
+    outln!("preprocessing  {}", model.preprocessing());
+    outln!("file           {} bytes", model.file_len());
+    outln!(
         "layers         {}, {} of them convolutions, {} of these int8",
         graph.nodes().len(),
         convolutions.count(),
         int8.count()
     );
-    println!("parameters     {}", parameters(&model));
+    outln!("parameters     {}", parameters(&model));
     model
         .verify_payload()
         .map_err(|cause| Failure::model(model.name(), cause))?;
-    println!("checksum       good");
+    outln!("checksum       good");
     if arguments.layers {
-        print!("{graph}");
+        out!("{graph}");
     }
     Ok(())
 }

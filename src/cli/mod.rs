@@ -1,5 +1,8 @@
 //! Command line: arguments, sub-commands, exit codes.
 
+#[macro_use]
+mod stdout;
+
 mod alias;
 mod bench;
 mod bids;

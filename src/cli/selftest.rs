@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     model
         .verify_payload()
         .map_err(|cause| Failure::model(&name, cause))?;
-    println!("{name}: checksum good");
+    outln!("{name}: checksum good");
     let model = Arc::new(model);
     let expected = probabilities(&model, cpu.capped(Isa::Scalar), 1)?;
     for isa in cpu.isas() {
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 format!("{isa} kernels depend on the thread count"),
             ));
         }
-        println!("{isa}: good, within {worst:.1e} of the portable kernels");
+        outln!("{isa}: good, within {worst:.1e} of the portable kernels");
     }
     Ok(())
 }

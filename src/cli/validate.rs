@@ -153,9 +153,14 @@ fn variant(choice: &model::Choice, policy: Policy) -> Result<Variant<'_>, Failur
 
 /// One line per column.
 fn print(study: &Study) {
-    println!(
+    outln!(
         "{:24} {:>6} {:>8} {:>12} {:>12} {:>14}",
-        "masks", "scans", "failures", "median Dice", "worst Dice", "median HD95 mm"
+        "masks",
+        "scans",
+        "failures",
+        "median Dice",
+        "worst Dice",
+        "median HD95 mm"
     );
     for line in report::lines(study).iter().filter(|line| line.by == "all") {
         let [dice, hd95, ..] = &line.figures;
@@ -165,7 +170,7 @@ fn print(study: &Study) {
                 |summary| format!("{:.decimals$}", of(summary)),
             )
         };
-        println!(
+        outln!(
             "{:24} {:6} {:8} {:>12} {:>12} {:>14}",
             study.columns[line.column],
             line.scans,

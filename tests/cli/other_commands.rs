@@ -1,5 +1,7 @@
 //! The other commands, and what all have in common.
 
+use std::process::Stdio;
+
 use endocast_tools::{StateDict, synthetic};
 
 use crate::bench::{Bench, SHAPE, assert_failed, count};
@@ -334,4 +336,17 @@ fn the_self_test_passes() {
     let bench = Bench::new();
     let said = bench.good(&["selftest", "--model", "threshold.model"]);
     assert!(said.contains("scalar: good"), "{said}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let bench = Bench::new();
+    let mut command = bench.command(&["info", "--model", "threshold.model"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{:?}", output.stderr);
+    // The child may have written everything before the pipe was closed.
+    assert!(matches!(output.status.code(), Some(0 | 4)));
 }

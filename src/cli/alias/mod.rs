@@ -78,8 +78,8 @@ pub fn run(name: &str, words: Vec<OsString>) -> Result<(), Failure> {
     };
     let mut words = Words::new(tool.name, words);
     match (tool.parse)(&mut words)? {
-        Request::Help => println!("{}", tool.help),
-        Request::Version => println!("{name} as done by endocast {}", env!("CARGO_PKG_VERSION")),
+        Request::Help => outln!("{}", tool.help),
+        Request::Version => outln!("{name} as done by endocast {}", env!("CARGO_PKG_VERSION")),
         Request::Extract { jobs, settings } => {
             if !settings.quiet {
                 words.print_notes();

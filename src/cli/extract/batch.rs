@@ -141,10 +141,10 @@ fn announce(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
         } else {
             "extract"
         };
-        println!("{what} {}", job.input.display());
+        outln!("{what} {}", job.input.display());
         for path in job.outputs.files() {
             let replaced = if path.is_file() { " (exists)" } else { "" };
-            println!("  {}{replaced}", path.display());
+            outln!("  {}{replaced}", path.display());
         }
     }
     Ok(())
