@@ -1,6 +1,7 @@
 //! Runs a plan.
 
 mod compute;
+mod exponential;
 mod memory;
 mod parameters;
 mod planes;

@@ -2,6 +2,7 @@
 
 use endocast_kernels::contract::{LANES, PlaneShape};
 
+use super::exponential::exp;
 use crate::plan::{Link, Tensor};
 
 /// Copies the logical channels of a blocked plane to a planar one and applies `link`.
@@ -22,9 +23,7 @@ pub fn unpack(blocked: &[f32], tensor: &Tensor, link: Link, planar: &mut [f32]) 
     let planar = &mut planar[..tensor.channels * area];
     match link {
         Link::Identity => {}
-        Link::Sigmoid => planar
-            .iter_mut()
-            .for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
+        Link::Sigmoid => planar.iter_mut().for_each(|x| *x = 1.0 / (1.0 + exp(-*x))),
         Link::Softmax => {
             for voxel in 0..area {
                 let channels = (voxel..planar.len()).step_by(area);
@@ -34,7 +33,7 @@ pub fn unpack(blocked: &[f32], tensor: &Tensor, link: Link, planar: &mut [f32]) 
                     .fold(f32::MIN, f32::max);
                 let mut sum = 0.0;
                 for at in channels.clone() {
-                    planar[at] = (planar[at] - highest).exp();
+                    planar[at] = exp(planar[at] - highest);
                     sum += planar[at];
                 }
                 channels.for_each(|at| planar[at] /= sum);
