@@ -30,10 +30,10 @@ impl Precision {
         }
     }
 
-    /// The one that takes less time on `cpu`: int8 where there are dot products of bytes. Without them
-    /// Winograd convolution in single precision is as fast, and closer to the trained network.
+    /// The one that takes less time on `cpu`: int8, except where bytes cannot be multiplied in pairs
+    /// (before SSSE3). docs/performance.md has the figures.
     pub fn fastest(cpu: Cpu) -> Precision {
-        if cpu.has(Isa::AvxVnni) || cpu.has(Isa::Avx512Vnni) {
+        if cpu.has(Isa::Ssse3) {
             Precision::Int8
         } else {
             Precision::F32
