@@ -136,6 +136,8 @@ fn agreement(bench: &Bench, models: [&str; 2]) -> f64 {
             "--model",
             model,
             "--force",
+            "--qc-exit",
+            "0",
         ];
         let status = command.current_dir(bench.0.path()).args(arguments).status();
         assert!(status.unwrap().success());
