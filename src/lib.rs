@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: volume, pre, plan, exec, post, volume.
 
+mod base64;
 #[cfg(feature = "embedded-model")]
 pub mod embedded;
 pub mod exec;

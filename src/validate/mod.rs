@@ -4,7 +4,6 @@
 //! [`list::read`] finds the scans, [`run`] scores them, [`report`] writes tables and a page. A scan that
 //! cannot be read, or that a variant fails on, is a row with its cause.
 
-mod base64;
 pub mod list;
 pub mod report;
 mod run;

@@ -1,10 +1,10 @@
 //! A study as one HTML file that needs no other.
 
-use super::super::base64::base64;
 use super::super::score::{FIGURES, Figure};
 use super::super::{Row, Speed, Study, Summary};
 use super::chart::{Series, bland_altman, box_plot, css, curves, escape};
 use super::{COLOURS, Line, POOR_DICE, lines};
+use crate::base64::base64;
 use crate::picture::{Colour, GREEN};
 
 /// The page. `facts` are names and values to tell at its top: program, machine, settings.
