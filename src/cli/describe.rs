@@ -3,7 +3,8 @@
 
 use clap::{Arg, ArgAction, Args, Command};
 
-use super::{Failure, extract, failure, json, print};
+use super::stdout::print;
+use super::{Failure, extract, failure, json};
 
 /// For whom.
 #[derive(Clone, Copy, clap::ValueEnum)]

@@ -1,10 +1,10 @@
 //! Reports as JSON.
 
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 
 use super::Failure;
+use super::stdout::print;
 
 /// A JSON value.
 #[derive(Clone, Debug)]
@@ -104,8 +104,7 @@ fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 /// Writes `value` to `path` by way of a temporary name, or to standard output for `-`.
 pub fn write(path: &Path, value: &Value) -> Result<(), Failure> {
     if path == Path::new("-") {
-        let written = writeln!(std::io::stdout(), "{value}");
-        return written.map_err(|cause| Failure::Output(format!("standard output: {cause}")));
+        return print(format!("{value}\n").as_bytes());
     }
     let written = endocast::output::write(path, |file| writeln!(file, "{value}"));
     written.map_err(|cause| Failure::Output(format!("{}: {cause}", path.display())))

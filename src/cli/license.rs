@@ -1,6 +1,7 @@
 //! `endocast --license`.
 
-use super::{Failure, print};
+use super::Failure;
+use super::stdout::print;
 
 const TERMS: &str = "\
 endocast is licensed under the MIT licence or the Apache License 2.0, at your choice. The same holds

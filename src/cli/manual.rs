@@ -3,7 +3,8 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Arguments, Failure, print};
+use super::stdout::print;
+use super::{Arguments, Failure};
 
 /// Command line of `completions`.
 #[derive(clap::Args)]

@@ -164,13 +164,6 @@ fn run(given: Vec<OsString>) -> Result<(), Failure> {
     }
 }
 
-/// Prints to standard output.
-fn print(text: &[u8]) -> Result<(), Failure> {
-    use std::io::Write;
-    let written = std::io::stdout().write_all(text);
-    written.map_err(|cause| Failure::Output(format!("standard output: {cause}")))
-}
-
 /// This processor, capped by [`CPU_VARIABLE`].
 fn cpu() -> Result<Cpu, Failure> {
     let cpu = Cpu::detect();

@@ -3,6 +3,14 @@
 use std::fmt::Arguments;
 use std::io::{self, Write};
 
+use super::Failure;
+
+/// Writes what a command exists to write.
+pub fn print(text: &[u8]) -> Result<(), Failure> {
+    let written = io::stdout().write_all(text);
+    written.map_err(|cause| Failure::Output(format!("standard output: {cause}")))
+}
+
 /// Writes to standard output; where nobody reads it any more, or it is full, the process ends with the exit
 /// code of an output that cannot be written.
 pub fn write(text: Arguments) {
