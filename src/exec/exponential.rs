@@ -3,15 +3,24 @@
 
 use std::f64::consts::{LN_2, LOG2_E};
 
+/// Taylor's coefficients, 1 / n!.
+const TERMS: [f64; 13] = {
+    let mut terms = [1.0; 13];
+    let mut n = 1;
+    while n < terms.len() {
+        terms[n] = terms[n - 1] / n as f64;
+        n += 1;
+    }
+    terms
+};
+
 /// e to the power of `x`, within half a unit in the last place and a little; 0 below -104, infinite above 89.
 pub fn exp(x: f32) -> f32 {
     let x = f64::from(x).clamp(-150.0, 150.0);
     let power = (x * LOG2_E).round();
     let rest = x - power * LN_2;
-    // Taylor's series to the twelfth power: |rest| <= ln 2 / 2.
-    let series = (1..=12)
-        .rev()
-        .fold(1.0, |sum, n| 1.0 + rest / f64::from(n) * sum);
+    // |rest| <= ln 2 / 2.
+    let series = TERMS.iter().rev().fold(0.0, |sum, term| sum * rest + term);
     let scale = f64::from_bits(((1023 + power as i64) as u64) << 52);
     (series * scale) as f32
 }
