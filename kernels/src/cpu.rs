@@ -3,6 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(target_arch = "x86_64")]
+use crate::isa;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
+
 /// An instruction set that kernels are written for, poorest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
@@ -20,11 +26,13 @@ pub enum Isa {
     Avx512,
     /// AVX-512 with dot products of bytes.
     Avx512Vnni,
+    /// AVX-512 with dot products of bytes, and tiles with products of bytes.
+    Amx,
 }
 
 impl Isa {
     /// Every instruction set, poorest first.
-    pub const ALL: [Isa; 7] = [
+    pub const ALL: [Isa; 8] = [
         Isa::Scalar,
         Isa::Sse2,
         Isa::Ssse3,
@@ -32,6 +40,7 @@ impl Isa {
         Isa::AvxVnni,
         Isa::Avx512,
         Isa::Avx512Vnni,
+        Isa::Amx,
     ];
 
     /// The word used in kernel names and by the command line.
@@ -44,6 +53,7 @@ impl Isa {
             Isa::AvxVnni => "avxvnni",
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512vnni",
+            Isa::Amx => "amx",
         }
     }
 
@@ -67,6 +77,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512dq")
             }
             Isa::Avx512Vnni => Isa::Avx512.detected() && is_x86_feature_detected!("avx512vnni"),
+            Isa::Amx => Isa::Avx512Vnni.detected() && isa::amx::usable(),
         };
         #[cfg(not(target_arch = "x86_64"))]
         return self == Isa::Scalar;

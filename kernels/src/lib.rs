@@ -12,4 +12,5 @@ pub mod registry;
 mod dot;
 mod isa;
 mod op;
+mod tiles;
 mod vector;

@@ -201,22 +201,22 @@ macro_rules! simple {
 
 /// A kernel that never rounds or rounds everything: the same bits on every processor.
 macro_rules! exact {
-    ($Kernel:ident, $name:literal, $isa:ident, $op:ident, $Isa:ident) => {
+    ($Kernel:ident, $name:literal, $isa:ident $(:: $variant:ident)?, $op:ident, $Isa:ident) => {
         $Kernel {
-            name: concat!($name, "__", stringify!($isa)),
+            name: concat!($name, "__", stringify!($isa) $(, "_", stringify!($variant))?),
             isa: Isa::$Isa,
             exactness: Exactness {
                 order: Order::Direct,
                 fused: false,
             },
-            entry: isa::$isa::$op,
+            entry: isa::$isa $(:: $variant)?::$op,
         }
     };
 }
 
 macro_rules! conv_int8 {
-    ($isa:ident, $Isa:ident) => {
-        exact!(ConvInt8Kernel, "conv_int8", $isa, conv_int8, $Isa)
+    ($isa:ident $(:: $variant:ident)?, $Isa:ident) => {
+        exact!(ConvInt8Kernel, "conv_int8", $isa $(:: $variant)?, conv_int8, $Isa)
     };
 }
 
@@ -243,6 +243,8 @@ static CONV: &[ConvKernel] = &[
 
 static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
+    conv_int8!(amx, Amx),
+    #[cfg(target_arch = "x86_64")]
     conv_int8!(avx512vnni, Avx512Vnni),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(avxvnni, AvxVnni),
@@ -253,6 +255,13 @@ static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     conv_int8!(sse2, Sse2),
     conv_int8!(scalar, Scalar),
+];
+
+/// The kernel for AMX with tiles in software, which is tested on every processor and never chosen.
+static CONV_INT8_MODELLED: &[ConvInt8Kernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    conv_int8!(avx512vnni::modelled, Avx512Vnni),
+    conv_int8!(scalar::modelled, Scalar),
 ];
 
 static UPSAMPLE: &[UpsampleKernel] = &[
@@ -427,6 +436,16 @@ simple_access!(
     conv_int8,
     conv_int8_kernels
 );
+/// The AMX kernel of the int8 convolution with a software model of its tiles, once with each kind of
+/// epilogue that may run: slow, for tests where the processor has no tiles.
+pub fn conv_int8_modelled(
+    policy: impl Into<Policy>,
+) -> impl Iterator<Item = &'static ConvInt8Kernel> {
+    let policy = policy.into();
+    (CONV_INT8_MODELLED.iter())
+        .filter(move |kernel| policy.allows(kernel.isa, kernel.exactness).is_ok())
+}
+
 simple_access!(
     UPSAMPLE,
     UpsampleKernel,

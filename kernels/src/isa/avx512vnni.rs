@@ -47,3 +47,14 @@ impl Dot for Sums {
 entry_points!(
     int8 Sums, tile 28, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );
+
+/// The kernel for AMX with tiles in software.
+pub(crate) mod modelled {
+    use super::*;
+    use crate::tiles::model::Model;
+
+    entry_points!(
+        tiles Model, Sums,
+        features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
+    );
+}

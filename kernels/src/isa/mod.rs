@@ -1,6 +1,8 @@
 //! Vector types and kernel entry points, one file per instruction set.
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
@@ -39,6 +41,12 @@ macro_rules! entry_points {
     (int8 $dot:ty, tile $tile:literal $(, features $features:literal)?) => {
         entry_points! { @ $dot, $($features,)?
             conv_int8(crate::contract::ConvInt8Args) = crate::op::conv_int8::direct::<$dot, $tile>;
+        }
+    };
+    (tiles $tiles:ty, $dot:ty $(, features $features:literal)?) => {
+        entry_points! { @ $dot, $($features,)?
+            conv_int8(crate::contract::ConvInt8Args) =
+                crate::op::conv_int8_tiles::tiled::<$tiles, $dot>;
         }
     };
     (@ $vector:ty, $features:literal, $($name:ident($args:ty) = $body:expr;)*) => {$(

@@ -157,3 +157,11 @@ impl Dot for Sums {
 }
 
 entry_points!(int8 Sums, tile 4);
+
+/// The kernel for AMX with tiles in software.
+pub(crate) mod modelled {
+    use super::*;
+    use crate::tiles::model::Model;
+
+    entry_points!(tiles Model, Sums);
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod conv;
 pub(crate) mod conv_int8;
+pub(crate) mod conv_int8_tiles;
 mod finish;
 pub(crate) mod moments;
 pub(crate) mod pointwise;

@@ -243,7 +243,8 @@ fn check(kernel: &ConvInt8Kernel, case: &Case, bytes: Bytes) -> Result<(), Strin
 
 pub fn tests(cpu: Cpu) -> Vec<Test> {
     let mut tests: Vec<Test> = Vec::new();
-    for kernel in registry::conv_int8_kernels(cpu) {
+    let kernels = registry::conv_int8_kernels(cpu).chain(registry::conv_int8_modelled(cpu));
+    for kernel in kernels {
         for (family, cases) in families() {
             for bytes in Bytes::ALL {
                 if quick() && bytes == Bytes::Infinite {
