@@ -1,5 +1,6 @@
 //! The whole way from a scan to its brain mask.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,38 +18,78 @@ use crate::qc::Certainty;
 use crate::volume::{Scan, with_voxels};
 
 /// Why no mask could be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The network cannot be planned.
-    #[error("the network cannot be run: {0}")]
-    Plan(#[from] plan::Error),
+    Plan(plan::Error),
     /// The plan cannot be run.
-    #[error("the network cannot be run: {0}")]
-    Exec(#[from] exec::Error),
+    Exec(exec::Error),
     /// The scan cannot be brought onto the network's grid.
-    #[error(transparent)]
-    Pre(#[from] pre::Error),
+    Pre(pre::Error),
     /// The network's answer gives no mask.
-    #[error(transparent)]
-    Post(#[from] post::Error),
+    Post(post::Error),
     /// The model has no such output.
-    #[error("the model has no output '{0}'")]
     Output(String),
     /// A threshold or a probability map was asked of a route that has neither.
-    #[error("BrainMaGe's routes have a threshold of their own and give no probability map")]
     Fixed,
     /// The model wants several co-registered images.
-    #[error("the model reads {0} images at once, which this command does not supply")]
     Channels(usize),
     /// The threads could not be started.
-    #[error("cannot start {threads} threads: {cause}")]
     Threads {
         /// How many were asked for.
         threads: usize,
         /// What the system said.
         cause: String,
     },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Plan(cause) => write!(f, "the network cannot be run: {cause}"),
+            Error::Exec(cause) => write!(f, "the network cannot be run: {cause}"),
+            Error::Pre(cause) => cause.fmt(f),
+            Error::Post(cause) => cause.fmt(f),
+            Error::Output(name) => write!(f, "the model has no output '{name}'"),
+            Error::Fixed => f.write_str(
+                "BrainMaGe's routes have a threshold of their own and give no probability map",
+            ),
+            Error::Channels(count) => write!(
+                f,
+                "the model reads {count} images at once, which this command does not supply"
+            ),
+            Error::Threads { threads, cause } => {
+                write!(f, "cannot start {threads} threads: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<plan::Error> for Error {
+    fn from(cause: plan::Error) -> Error {
+        Error::Plan(cause)
+    }
+}
+
+impl From<exec::Error> for Error {
+    fn from(cause: exec::Error) -> Error {
+        Error::Exec(cause)
+    }
+}
+
+impl From<pre::Error> for Error {
+    fn from(cause: pre::Error) -> Error {
+        Error::Pre(cause)
+    }
+}
+
+impl From<post::Error> for Error {
+    fn from(cause: post::Error) -> Error {
+        Error::Post(cause)
+    }
 }
 
 /// How to extract.

@@ -1,25 +1,25 @@
 //! Aligned memory and its division among threads.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::plan::{Region, Role};
 
-/// One cache line.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
+/// One cache line, in bytes.
+const LINE: usize = 64;
 
 /// A block of bytes, zero at first, that starts on a cache line.
 pub struct Buffer {
-    lines: Vec<Line>,
+    /// The block and as many bytes more as it takes to start on a line.
+    memory: Vec<u8>,
+    start: usize,
     len: usize,
 }
 
 impl Buffer {
     /// `len` zeros.
     pub fn zeroed(len: usize) -> Buffer {
+        let memory = vec![0; len + LINE - 1];
         Buffer {
-            lines: vec![Line::zeroed(); len.div_ceil(size_of::<Line>())],
+            start: memory.as_ptr().align_offset(LINE),
+            memory,
             len,
         }
     }
@@ -38,12 +38,12 @@ impl Buffer {
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        &self.memory[self.start..][..self.len]
     }
 
     /// The bytes.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        &mut self.memory[self.start..][..self.len]
     }
 
     /// The bytes as numbers.

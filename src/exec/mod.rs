@@ -8,6 +8,7 @@ mod planes;
 mod result;
 mod slab;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,17 +21,15 @@ use parameters::Parameters;
 use slab::{Context, Kernels, Share, Written};
 
 /// Why a session cannot be made or run.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The plan was made for another model.
-    #[error("the model has no weights for '{node}'")]
     Mismatch {
         /// Name of the graph node.
         node: String,
     },
     /// An image or result of the wrong size.
-    #[error("{what} has {found} values, expected {expected}")]
     Length {
         /// The argument.
         what: &'static str,
@@ -40,6 +39,21 @@ pub enum Error {
         expected: usize,
     },
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Mismatch { node } => write!(f, "the model has no weights for '{node}'"),
+            Error::Length {
+                what,
+                found,
+                expected,
+            } => write!(f, "{what} has {found} values, expected {expected}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// A plan with its model and memory: runs images one after another without allocating.
 ///

@@ -1,16 +1,12 @@
 //! What can be wrong with a pair of masks.
 
-use thiserror::Error;
+use std::fmt;
 
 /// Why two masks could not be compared.
-#[derive(Debug, Error, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// The masks do not have the same number of voxels, or not that of the shape.
-    #[error(
-        "masks of {found} and {reference} voxels do not both fill {} x {} x {}",
-        shape[0], shape[1], shape[2]
-    )]
     Shape {
         /// Voxels along each axis.
         shape: [usize; 3],
@@ -20,9 +16,27 @@ pub enum Error {
         reference: usize,
     },
     /// A voxel size is zero, negative or not finite.
-    #[error("voxel sizes {0:?} mm are not all positive")]
     Spacing([f64; 3]),
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Shape {
+                shape,
+                found,
+                reference,
+            } => write!(
+                f,
+                "masks of {found} and {reference} voxels do not both fill {} x {} x {}",
+                shape[0], shape[1], shape[2]
+            ),
+            Error::Spacing(sizes) => write!(f, "voxel sizes {sizes:?} mm are not all positive"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// Checks that both masks fill `shape` and that the voxel sizes are positive and finite.
 pub(super) fn check(

@@ -12,6 +12,7 @@
 
 mod plane;
 
+use std::fmt;
 use std::io::{self, Write};
 
 use ndarray::Array3;
@@ -47,14 +48,25 @@ pub struct Outline<'a> {
 }
 
 /// A mask that does not have the scan's shape.
-#[derive(Debug, thiserror::Error)]
-#[error("a mask of {found:?} voxels does not fit a scan of {expected:?}")]
+#[derive(Debug)]
 pub struct ShapeMismatch {
     /// Shape of the scan.
     pub expected: [usize; 3],
     /// Shape of the mask.
     pub found: [usize; 3],
 }
+
+impl fmt::Display for ShapeMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let ShapeMismatch { found, expected } = self;
+        write!(
+            f,
+            "a mask of {found:?} voxels does not fit a scan of {expected:?}"
+        )
+    }
+}
+
+impl std::error::Error for ShapeMismatch {}
 
 /// An image of 8-bit red, green and blue.
 #[derive(Clone, Debug)]

@@ -9,6 +9,8 @@ mod memory;
 mod step;
 mod stream;
 
+use std::fmt;
+
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::registry::Policy;
 use endocast_weights::Graph;
@@ -22,11 +24,10 @@ pub use stream::{Group, MAX_INPUTS, MAX_STEPS, Schedule, first_planes, slab};
 pub const MAX_EXTENT: usize = 1024;
 
 /// Why a network cannot be planned.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The engine has no kernel for what a node does.
-    #[error("node '{node}' {cause}")]
     Unsupported {
         /// Name of the graph node.
         node: String,
@@ -34,7 +35,6 @@ pub enum Error {
         cause: &'static str,
     },
     /// The grid does not suit the network.
-    #[error("grid {}x{}x{} {cause}", grid[0], grid[1], grid[2])]
     Grid {
         /// Depth, height, width.
         grid: [usize; 3],
@@ -42,6 +42,19 @@ pub enum Error {
         cause: String,
     },
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Unsupported { node, cause } => write!(f, "node '{node}' {cause}"),
+            Error::Grid { grid, cause } => {
+                write!(f, "grid {}x{}x{} {cause}", grid[0], grid[1], grid[2])
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]

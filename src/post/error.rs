@@ -1,16 +1,14 @@
 //! What can be wrong with a mask or a probability map.
 
-use thiserror::Error;
+use std::fmt;
 
 /// Why a network's output could not be turned into a mask.
-#[derive(Debug, Error, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// No voxel reached the threshold, so no brain was found.
-    #[error("no brain found: the mask is empty")]
     EmptyMask,
     /// The slice of voxels does not fill the stated shape, or an axis is empty.
-    #[error("{found} voxels do not fill {} x {} x {}", shape[0], shape[1], shape[2])]
     Shape {
         /// Voxels along each axis.
         shape: [usize; 3],
@@ -18,18 +16,36 @@ pub enum Error {
         found: usize,
     },
     /// A voxel size is zero, negative or not finite.
-    #[error("voxel sizes {0:?} mm are not all positive")]
     Spacing([f64; 3]),
     /// An affine has axes that are zero, parallel or not finite.
-    #[error("the voxel-to-millimetre matrix has axes that are zero, parallel or not finite")]
     SingularAffine,
     /// The four-channel route only comes out right for one shape.
-    #[error(
-        "the four-channel route needs images of 240 x 240 x 155 voxels, not {} x {} x {}",
-        .0[0], .0[1], .0[2]
-    )]
     Multi4Shape([usize; 3]),
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::EmptyMask => f.write_str("no brain found: the mask is empty"),
+            Error::Shape { shape, found } => write!(
+                f,
+                "{found} voxels do not fill {} x {} x {}",
+                shape[0], shape[1], shape[2]
+            ),
+            Error::Spacing(sizes) => write!(f, "voxel sizes {sizes:?} mm are not all positive"),
+            Error::SingularAffine => f.write_str(
+                "the voxel-to-millimetre matrix has axes that are zero, parallel or not finite",
+            ),
+            Error::Multi4Shape(shape) => write!(
+                f,
+                "the four-channel route needs images of 240 x 240 x 155 voxels, not {} x {} x {}",
+                shape[0], shape[1], shape[2]
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// Checks that `found` voxels fill `shape` and that no axis is empty.
 pub(crate) fn check_shape(shape: [usize; 3], found: usize) -> Result<(), Error> {

@@ -11,6 +11,8 @@ mod limits;
 mod sample;
 mod shape;
 
+use std::fmt;
+
 use ndarray::Array3;
 
 use crate::pre;
@@ -25,14 +27,12 @@ use sample::Sample;
 pub const SUSPICIOUS: f64 = 0.5;
 
 /// Why a mask could not be inspected.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// No voxel is in the mask.
-    #[error("the mask is empty")]
     EmptyMask,
     /// The mask does not have the scan's shape.
-    #[error("a mask of {found:?} voxels does not fit a scan of {expected:?}")]
     Shape {
         /// Shape of the scan.
         expected: [usize; 3],
@@ -40,8 +40,28 @@ pub enum Error {
         found: [usize; 3],
     },
     /// The scan cannot be sampled.
-    #[error(transparent)]
-    Pre(#[from] pre::Error),
+    Pre(pre::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::EmptyMask => f.write_str("the mask is empty"),
+            Error::Shape { expected, found } => write!(
+                f,
+                "a mask of {found:?} voxels does not fit a scan of {expected:?}"
+            ),
+            Error::Pre(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<pre::Error> for Error {
+    fn from(cause: pre::Error) -> Error {
+        Error::Pre(cause)
+    }
 }
 
 /// One property of a mask.

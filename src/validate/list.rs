@@ -1,5 +1,6 @@
 //! Which scans to validate on, and what their reference masks mean.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,11 +53,10 @@ pub struct Case {
 }
 
 /// Why there is no list.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The list or folder cannot be read.
-    #[error("{}: {source}", path.display())]
     Read {
         /// The list or folder.
         path: PathBuf,
@@ -64,7 +64,6 @@ pub enum Error {
         source: io::Error,
     },
     /// The list is not as it should be.
-    #[error("{}:{line}: {cause}", path.display())]
     Line {
         /// The list.
         path: PathBuf,
@@ -74,12 +73,23 @@ pub enum Error {
         cause: String,
     },
     /// There is nothing to validate on.
-    #[error("{}: no scan with a reference mask", path.display())]
     Empty {
         /// The list or folder.
         path: PathBuf,
     },
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Read { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Line { path, line, cause } => write!(f, "{}:{line}: {cause}", path.display()),
+            Error::Empty { path } => write!(f, "{}: no scan with a reference mask", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// The cases of a list or a folder.
 ///

@@ -4,27 +4,24 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Deref;
 
-use bytemuck::{Pod, Zeroable};
-
 /// Alignment of a model's bytes and of every tensor in them.
 pub const ALIGNMENT: usize = 64;
 
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([u8; ALIGNMENT]);
-
 /// Owned bytes that start on a 64-byte line.
-#[derive(Clone)]
 pub struct AlignedBytes {
-    lines: Vec<Line>,
+    /// The bytes and as many more as it takes to start on a line.
+    memory: Vec<u8>,
+    start: usize,
     len: usize,
 }
 
 impl AlignedBytes {
     /// `len` zero bytes.
     pub fn zeroed(len: usize) -> AlignedBytes {
+        let memory = vec![0; len + ALIGNMENT - 1];
         AlignedBytes {
-            lines: vec![Line::zeroed(); len.div_ceil(ALIGNMENT)],
+            start: memory.as_ptr().align_offset(ALIGNMENT),
+            memory,
             len,
         }
     }
@@ -45,7 +42,7 @@ impl AlignedBytes {
 
     /// The bytes, to be written.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        &mut self.memory[self.start..][..self.len]
     }
 }
 
@@ -53,7 +50,7 @@ impl Deref for AlignedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        &self.memory[self.start..][..self.len]
     }
 }
 
@@ -80,11 +77,11 @@ mod tests {
 
     #[test]
     fn copies_are_aligned_and_equal() {
-        for len in [0, 1, 64, 65, 1000] {
+        for len in [0, 1, 64, 65, 1000, 1 << 20] {
             let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
             let aligned = AlignedBytes::copy_of(&bytes);
             assert_eq!(*aligned, bytes[..]);
-            assert!(len == 0 || aligned.as_ptr().addr().is_multiple_of(ALIGNMENT));
+            assert!(aligned.as_ptr().addr().is_multiple_of(ALIGNMENT));
         }
     }
 

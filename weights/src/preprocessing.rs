@@ -164,9 +164,16 @@ pub enum Region {
 }
 
 /// Why a text is not a [`Preprocessing`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("preprocessing: {0}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreprocessingError(String);
+
+impl fmt::Display for PreprocessingError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "preprocessing: {}", self.0)
+    }
+}
+
+impl std::error::Error for PreprocessingError {}
 
 fn error(cause: impl Into<String>) -> PreprocessingError {
     PreprocessingError(cause.into())
