@@ -18,6 +18,9 @@ pub struct Embedded {
 /// Name of the model that is taken where none is named.
 pub const DEFAULT: &str = "default";
 
+/// Name of the model for old machines: less exact, a tenth of the size.
+pub const TINY: &str = "tiny";
+
 /// Every model inside this library.
 pub static MODELS: &[Embedded] = &[
     Embedded {
@@ -25,11 +28,22 @@ pub static MODELS: &[Embedded] = &[
         precision: Precision::Int8,
         bytes: include_model!("../weights/endocast-int8.model"),
     },
+    Embedded {
+        name: TINY,
+        precision: Precision::Int8,
+        bytes: include_model!("../weights/endocast-tiny-int8.model"),
+    },
     #[cfg(feature = "embedded-f32-model")]
     Embedded {
         name: DEFAULT,
         precision: Precision::F32,
         bytes: include_model!("../weights/endocast.model"),
+    },
+    #[cfg(feature = "embedded-f32-model")]
+    Embedded {
+        name: TINY,
+        precision: Precision::F32,
+        bytes: include_model!("../weights/endocast-tiny.model"),
     },
 ];
 

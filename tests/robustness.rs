@@ -1,4 +1,4 @@
-//! The shipped model gives the same mask to the same head, however the scan was taken and stored.
+//! The shipped models give the same mask to the same head, however the scan was taken and stored.
 #![cfg(feature = "embedded-model")]
 
 #[path = "volume/sample.rs"]
@@ -6,8 +6,10 @@
 mod sample;
 mod shared;
 
+use endocast::embedded::{DEFAULT, TINY, find};
+use endocast::kernels::cpu::Cpu;
 use endocast::volume::{FourD, Geometry, Scan, Version};
-use endocast::{Extractor, Options, embedded_model};
+use endocast::{Extractor, Options};
 use ndarray::{Array3, ShapeBuilder};
 use sample::Nifti;
 use shared::shared;
@@ -177,6 +179,15 @@ fn variants(geometry: &Geometry) -> Vec<Variant> {
 
 #[test]
 fn a_head_keeps_its_mask() {
+    keeps_its_mask(DEFAULT);
+}
+
+#[test]
+fn a_head_keeps_its_mask_with_the_tiny_model() {
+    keeps_its_mask(TINY);
+}
+
+fn keeps_its_mask(model: &str) {
     let Some(images) = shared("images") else {
         return;
     };
@@ -187,7 +198,8 @@ fn a_head_keeps_its_mask() {
         threads: 2,
         ..Options::default()
     };
-    let mut extractor = Extractor::new(embedded_model().unwrap(), &options).unwrap();
+    let model = find(model, None, Cpu::detect()).unwrap().open().unwrap();
+    let mut extractor = Extractor::new(model, &options).unwrap();
     let mut mask_of = |scan: &Scan| extractor.extract(scan, false).unwrap().mask;
     let expected = mask_of(&untouched).mapv(f32::from);
     let (voxels, _) = untouched.to_array();

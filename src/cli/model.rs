@@ -1,4 +1,4 @@
-//! The model a command works with: the one inside the program, or a file.
+//! The model a command works with: one inside the program, or a file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,16 @@ use endocast::weights::Model;
 
 use super::Failure;
 
-/// Environment variable that names the model file if the command line does not.
+/// Environment variable that names the model if the command line does not.
 const MODEL_VARIABLE: &str = "ENDOCAST_MODEL";
 
-/// `--model FILE` and `--precision`, shared by all commands that run a network.
+/// `--model` and `--precision`, shared by all commands that run a network.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Choice {
-    /// Model file to use instead of the one inside this program; also ENDOCAST_MODEL
-    #[arg(long, value_name = "FILE")]
+    /// A model inside this program, "default" or "tiny", or a model file; also ENDOCAST_MODEL
+    ///
+    /// A file that has the name of a model inside is reached by its path: ./tiny.
+    #[arg(long, value_name = "NAME|FILE")]
     model: Option<PathBuf>,
     /// Precision of the convolutions: a model is either; auto takes the faster one of those inside
     /// this program, or what the model file has
@@ -32,10 +34,10 @@ enum Wish {
 }
 
 impl Choice {
-    /// The model in a file.
-    pub fn file(path: &Path) -> Choice {
+    /// The model that `--model` would take by this name or path.
+    pub fn of(name_or_file: &Path) -> Choice {
         Choice {
-            model: Some(path.into()),
+            model: Some(name_or_file.into()),
             ..Choice::default()
         }
     }
@@ -54,8 +56,10 @@ impl Choice {
             Wish::Int8 => Some(Precision::Int8),
         };
         let variable = || std::env::var_os(MODEL_VARIABLE).map(PathBuf::from);
-        let Some(path) = self.model.clone().or_else(variable) else {
-            return embedded(precision);
+        let path = match self.model.clone().or_else(variable) {
+            None => return embedded(None, precision),
+            Some(name) if is_embedded(&name) => return embedded(name.to_str(), precision),
+            Some(path) => path,
         };
         // SAFETY: docs/security.md states that a model file must not change while a command uses it.
         let model = unsafe { Model::map(&path) };
@@ -74,12 +78,21 @@ impl Choice {
 }
 
 #[cfg(feature = "embedded-model")]
-fn embedded(precision: Option<Precision>) -> Result<Model, Failure> {
+fn is_embedded(name: &Path) -> bool {
+    let models = endocast::embedded::MODELS.iter();
+    models.map(|model| model.name).any(|known| name == known)
+}
+
+#[cfg(feature = "embedded-model")]
+fn embedded(name: Option<&str>, precision: Option<Precision>) -> Result<Model, Failure> {
     use endocast::embedded::{DEFAULT, find};
-    let found = find(DEFAULT, precision, super::cpu()?);
+    let name = name.unwrap_or(DEFAULT);
+    let found = find(name, precision, super::cpu()?);
     let found = found.ok_or_else(|| {
         let wanted = precision.map_or("", Precision::name);
-        Failure::Usage(format!("this program has no {wanted} model inside"))
+        Failure::Usage(format!(
+            "this program has no {wanted} model \"{name}\" inside"
+        ))
     })?;
     found
         .open()
@@ -87,8 +100,13 @@ fn embedded(precision: Option<Precision>) -> Result<Model, Failure> {
 }
 
 #[cfg(not(feature = "embedded-model"))]
-fn embedded(_: Option<Precision>) -> Result<Model, Failure> {
+fn is_embedded(_: &Path) -> bool {
+    false
+}
+
+#[cfg(not(feature = "embedded-model"))]
+fn embedded(_: Option<&str>, _: Option<Precision>) -> Result<Model, Failure> {
     Err(Failure::Usage(
-        "this build has no model inside: name one with --model".into(),
+        "this build has no model inside: name a file with --model".into(),
     ))
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use endocast::kernels::cpu::Isa;
 use endocast::kernels::registry::Policy;
@@ -27,8 +27,8 @@ pub struct Arguments {
     /// Folder for scans.csv, summary.csv, study.json and study.html; created if need be
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// Model files to validate, "built-in" for the one inside this program; by default that one
-    #[arg(long, value_name = "FILE")]
+    /// Models to validate, by name or file as everywhere; by default the one inside this program
+    #[arg(long, value_name = "NAME|FILE")]
     model: Vec<PathBuf>,
     /// Other programs' masks, as NAME=DIR: DIR holds files named as the scans are
     #[arg(long, value_name = "NAME=DIR", value_parser = external)]
@@ -117,20 +117,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The models to validate.
 fn choices(arguments: &Arguments) -> Vec<model::Choice> {
-    let files = arguments.model.iter();
-    let mut choices: Vec<model::Choice> = files
-        .map(|file| {
-            if file == Path::new("built-in") {
-                model::Choice::default()
-            } else {
-                model::Choice::file(file)
-            }
-        })
-        .collect();
-    if choices.is_empty() {
-        choices.push(model::Choice::default());
+    match arguments.model.as_slice() {
+        [] => vec![model::Choice::default()],
+        models => models.iter().map(|name| model::Choice::of(name)).collect(),
     }
-    choices
 }
 
 /// A model as a column of the study; opened once now, so that a wrong file is told before any work.

@@ -332,6 +332,29 @@ fn a_wrong_checkpoint_names_what_is_wrong() {
 }
 
 #[test]
+fn models_inside_have_names() {
+    let bench = Bench::new();
+    let name_of = |arguments: &[&str]| {
+        let info = bench.good(&[&["info"], arguments].concat());
+        info.lines()
+            .next()
+            .unwrap()
+            .replace("name", "")
+            .trim()
+            .to_string()
+    };
+    assert_eq!(name_of(&[]), "endocast");
+    assert_eq!(name_of(&["--model", "default"]), "endocast");
+    assert_eq!(name_of(&["--model", "tiny"]), "endocast-tiny");
+    std::fs::copy(bench.path("threshold.model"), bench.path("tiny")).unwrap();
+    assert_eq!(name_of(&["--model", "tiny"]), "endocast-tiny");
+    assert_eq!(
+        name_of(&["--model", "./tiny"]),
+        name_of(&["--model", "threshold.model"])
+    );
+}
+
+#[test]
 fn the_self_test_passes() {
     let bench = Bench::new();
     let said = bench.good(&["selftest", "--model", "threshold.model"]);
