@@ -110,6 +110,16 @@ fn a_dataset_gets_its_derivatives() {
         let volume = row[3].parse::<f64>();
         assert_eq!(volume.is_err(), missing, "{row:?}");
         assert!(volume.is_ok_and(|volume| (100.0..150.0).contains(&volume)) || missing);
+        // A brain of 125 mL looks wrong.
+        assert_eq!(
+            row[4].parse::<f64>().is_ok_and(|score| score < 0.5),
+            !missing
+        );
+        assert_eq!(
+            row[5].contains("too small for a brain"),
+            !missing,
+            "{row:?}"
+        );
     }
     let page = fs::read_to_string(derived.join("group_brain.html")).unwrap();
     assert_eq!(page.matches("<img").count(), 5);

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use endocast::qc::SUSPICIOUS;
 use endocast::volume::{FourD, Scan};
+use serde_json::Value;
 
 use super::super::Failure;
 use super::dataset::Image;
@@ -13,6 +15,21 @@ struct Row<'a> {
     image: &'a Image,
     /// Volume of the brain in mL, if there is a mask.
     volume: Option<f64>,
+    /// What the quality check said of the mask, if its sidecar tells.
+    quality: Option<Quality>,
+}
+
+struct Quality {
+    score: f64,
+    warnings: Vec<String>,
+}
+
+impl Row<'_> {
+    /// Whether a person should look at this image first.
+    fn is_suspicious(&self) -> bool {
+        let low = |quality: &Quality| quality.score < SUSPICIOUS;
+        self.volume.is_none() || self.quality.as_ref().is_some_and(low)
+    }
 }
 
 /// Writes `group_brain.tsv` and `group_brain.html`. Images without a mask are listed as such.
@@ -25,7 +42,12 @@ pub fn run(images: &[Image], output: &Path) -> Result<(), Failure> {
         } else {
             None
         };
-        rows.push(Row { image, volume });
+        let quality = volume.and_then(|_| quality(&image.sidecar(output)));
+        rows.push(Row {
+            image,
+            volume,
+            quality,
+        });
     }
     if rows.iter().all(|row| row.volume.is_none()) {
         let cause = "no mask is there; run the participant level first";
@@ -47,18 +69,39 @@ fn volume_ml(mask: &Path) -> Result<f64, Failure> {
     Ok(count as f64 * scan.geometry().spacing.iter().product::<f64>() / 1000.0)
 }
 
+/// What a mask's sidecar says of its quality; sidecars of other versions and programs may say nothing.
+fn quality(sidecar: &Path) -> Option<Quality> {
+    let sidecar: Value = serde_json::from_slice(&std::fs::read(sidecar).ok()?).ok()?;
+    let quality = sidecar.get("Quality")?;
+    let warnings = quality.get("warnings")?.as_array()?.iter();
+    Some(Quality {
+        score: quality.get("score")?.as_f64()?,
+        warnings: warnings.filter_map(Value::as_str).map(Into::into).collect(),
+    })
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let written = endocast::output::write(path, |file| file.write_all(text.as_bytes()));
     written.map_err(|cause| Failure::Output(format!("{}: cannot write: {cause}", path.display())))
 }
 
 fn table(rows: &[Row]) -> String {
-    let mut text = String::from("participant_id\tsession_id\timage\tbrain_ml\n");
-    for Row { image, volume } in rows {
+    let mut text =
+        String::from("participant_id\tsession_id\timage\tbrain_ml\tqc_score\tqc_warnings\n");
+    for row in rows {
+        let image = row.image;
         let session = image.session.as_deref().unwrap_or("n/a");
-        let volume = volume.map_or("n/a".into(), |volume| format!("{volume:.1}"));
+        let volume = row.volume.map_or("n/a".into(), |ml| format!("{ml:.1}"));
+        let quality = row.quality.as_ref();
+        let score = quality.map_or("n/a".into(), |quality| format!("{:.2}", quality.score));
+        let warnings = quality.map(|quality| quality.warnings.join("; "));
+        let warnings = warnings.filter(|text| !text.is_empty());
+        let warnings = warnings.map_or("n/a".into(), |text| text.replace(['\t', '\n'], " "));
         let (participant, path) = (&image.participant, image.path.display());
-        let _ = writeln!(text, "{participant}\t{session}\t{path}\t{volume}");
+        let _ = writeln!(
+            text,
+            "{participant}\t{session}\t{path}\t{volume}\t{score}\t{warnings}"
+        );
     }
     text
 }
@@ -80,7 +123,8 @@ figcaption { padding-top: 0.5em; }
 <body>
 ";
 
-/// The contact sheet: images without a mask first, then masks of the most unusual volume.
+/// The contact sheet: images without a mask and suspicious masks first, then masks of the most unusual
+/// volume.
 fn page(rows: &[Row], output: &Path) -> String {
     let mut volumes: Vec<f64> = rows.iter().filter_map(|row| row.volume).collect();
     volumes.sort_by(f64::total_cmp);
@@ -90,7 +134,10 @@ fn page(rows: &[Row], output: &Path) -> String {
             .map_or(f64::INFINITY, |volume| (volume - median).abs())
     };
     let mut order: Vec<&Row> = rows.iter().collect();
-    order.sort_by(|a, b| apart(b).total_cmp(&apart(a)));
+    order.sort_by(|a, b| {
+        let suspicious = b.is_suspicious().cmp(&a.is_suspicious());
+        suspicious.then(apart(b).total_cmp(&apart(a)))
+    });
     let mut text = String::from(HEAD);
     let _ = writeln!(
         text,
@@ -98,12 +145,21 @@ fn page(rows: &[Row], output: &Path) -> String {
         volumes.len(),
         rows.len()
     );
-    for Row { image, volume } in order {
+    for row in order {
+        let image = row.image;
         let name = escape(&image.path.display().to_string());
-        let (class, caption) = match volume {
-            Some(volume) => ("", format!("{volume:.0} mL")),
-            None => (" class=\"look\"", "no mask".to_string()),
+        let class = match row.is_suspicious() {
+            true => " class=\"look\"",
+            false => "",
         };
+        let caption = row.volume.map(|volume| format!("{volume:.0} mL"));
+        let warnings = row.quality.iter().flat_map(|quality| &quality.warnings);
+        let caption = caption
+            .or(Some("no mask".into()))
+            .into_iter()
+            .chain(warnings.map(|text| escape(text.as_str())))
+            .collect::<Vec<_>>()
+            .join("<br>");
         let picture = image.picture(Path::new(""));
         let _ = writeln!(text, "<figure{class}>");
         if output.join(&picture).is_file() {

@@ -140,7 +140,7 @@ impl Report<'_> {
             ("orientation", geometry.orientation().into()),
             ("volumes", (self.scan.volumes() as f64).into()),
             ("brain_ml", self.brain_ml().into()),
-            ("qc", quality_json(self.quality)),
+            ("qc", self.quality_json()),
             ("threads", (self.options.threads as f64).into()),
             ("seconds", self.times.to_json()),
             (
@@ -149,15 +149,17 @@ impl Report<'_> {
             ),
         ])
     }
-}
 
-fn quality_json(quality: &Quality) -> json::Value {
-    let measures = quality.measures.iter();
-    let measures = measures.map(|measure| (measure.name, measure.value.into()));
-    let warnings = quality.warnings.iter().map(|text| text.as_str().into());
-    json::object([
-        ("score", quality.score.into()),
-        ("warnings", json::Value::Array(warnings.collect())),
-        ("measures", json::Value::Object(measures.collect())),
-    ])
+    /// Score, warnings and measures of the quality check.
+    pub fn quality_json(&self) -> json::Value {
+        let measures = self.quality.measures.iter();
+        let measures = measures.map(|measure| (measure.name, measure.value.into()));
+        let warnings = self.quality.warnings.iter();
+        let warnings = warnings.map(|text| text.as_str().into());
+        json::object([
+            ("score", self.quality.score.into()),
+            ("warnings", json::Value::Array(warnings.collect())),
+            ("measures", json::Value::Object(measures.collect())),
+        ])
+    }
 }

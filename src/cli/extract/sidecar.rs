@@ -122,6 +122,7 @@ pub fn write(
             ]),
         ),
         ("BrainMillilitres", report.brain_ml().into()),
+        ("Quality", report.quality_json()),
         ("Seconds", report.times.to_json()),
         ("PeakMemoryBytes", peak_memory().into()),
     ]);
