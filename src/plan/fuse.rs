@@ -6,7 +6,7 @@ use endocast_weights::{Graph, Node, Op, Quantisation};
 
 use super::step::{Coefficients, Conv, Element, Home, Layout, Link, Step, Tensor, TensorId, Work};
 use super::stream::MAX_INPUTS;
-use super::{Error, Normalisation};
+use super::{Error, MAX_EXTENT, Normalisation};
 
 /// Most channels of an image that a convolution can read.
 const MAX_PLANAR: usize = GROUP;
@@ -162,7 +162,10 @@ impl Fuser<'_> {
             && self.nodes[sum].op == Op::Add
         {
             let other = self.nodes[sum].inputs.iter().find(|&&input| input != tail);
-            if let Some(Value::Tensor(id)) = other.map(|&other| &self.values[other]) {
+            if let Some(Value::Tensor(id)) = other.map(|&other| &self.values[other])
+                && self.fused.tensors[*id].layout == Layout::Blocked
+                && self.grid(*id) == grid
+            {
                 residual = Some(*id);
                 self.values[tail] = Value::Swallowed;
                 tail = sum;
@@ -232,6 +235,9 @@ impl Fuser<'_> {
         let source = self.input(index, 0)?;
         let from = self.grid(source);
         let grid = from.map(|extent| extent * factor);
+        if grid.iter().any(|&extent| extent > MAX_EXTENT) {
+            return Err(self.unsupported(index, "magnifies beyond the largest grid"));
+        }
         let [planes, rows, columns] = from.map(|extent| upsample_taps(extent, factor).collect());
         let (slope, out) = match self.only_leaky(index) {
             Some((leaky, slope)) => {
@@ -339,7 +345,9 @@ impl Fuser<'_> {
             Op::Sigmoid => (Link::Sigmoid, self.input(last, 0)?),
             Op::Softmax => (Link::Softmax, self.input(last, 0)?),
             _ => match self.values[last] {
-                Value::Tensor(id) => (Link::Identity, id),
+                Value::Tensor(id) if self.fused.tensors[id].layout == Layout::Blocked => {
+                    (Link::Identity, id)
+                }
                 _ => return Err(self.unsupported(last, "cannot be a result")),
             },
         };

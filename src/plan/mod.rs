@@ -195,9 +195,9 @@ fn check_grid(graph: &Graph, grid: [usize; 3]) -> Result<(), Error> {
             .iter()
             .map(|&input| shrinkage[input])
             .max()
-            .unwrap_or(1);
+            .unwrap_or(1_usize);
         let (up, down) = node.op.magnification();
-        shrinkage[index] = (from * down / up).max(1);
+        shrinkage[index] = (from.saturating_mul(down) / up).max(1);
         deepest = deepest.max(shrinkage[index]);
     }
     if grid.iter().any(|&extent| extent % deepest != 0) {
@@ -317,6 +317,47 @@ sigmoid probability last
         assert!(error.to_string().contains("multiple of 2"), "{error}");
         assert!(plan(NETWORK, [0, 16, 16], 1).is_err());
         assert!(plan(NETWORK, [2048, 16, 16], 1).is_err());
+    }
+
+    #[test]
+    fn a_network_that_shrinks_without_end_is_refused() {
+        let mut text = "input x channels=1\n".to_string();
+        let mut from = "x".to_string();
+        for level in 0..70 {
+            text += &format!("conv c{level} {from} out=1 kernel=3 stride=2 dilation=1\n");
+            from = format!("c{level}");
+        }
+        let error = plan(&text, [1024; 3], 1).unwrap_err();
+        assert!(error.to_string().contains("not a multiple"), "{error}");
+    }
+
+    /// Graphs that the format allows and the engine's steps cannot compute, or only unfused.
+    #[test]
+    fn graphs_beyond_the_engine_are_refused_by_name() {
+        for (text, cause) in [
+            ("input x channels=1\n", "node 'x' cannot be a result"),
+            (
+                "input x channels=1\nsigmoid p x\n",
+                "node 'p' reads a value that is not stored as one tensor",
+            ),
+            (
+                "input x channels=1\nconv c x out=1 kernel=3 stride=1 dilation=1\nadd s c x\n",
+                "node 's' reads a value that is not stored as one tensor",
+            ),
+            (
+                "input x channels=1\nconv c x out=1 kernel=3 stride=1 dilation=1\n\
+                 conv d c out=1 kernel=3 stride=2 dilation=1\nadd s d c\n",
+                "node 's' adds tensors of different grids",
+            ),
+            (
+                "input x channels=1\nconv c x out=1 kernel=3 stride=1 dilation=1\n\
+                 upsample u c factor=64\nupsample v u factor=64\n",
+                "node 'v' magnifies beyond the largest grid",
+            ),
+        ] {
+            let error = plan(text, [16; 3], 1).unwrap_err();
+            assert_eq!(error.to_string(), cause, "{text}");
+        }
     }
 
     #[test]
