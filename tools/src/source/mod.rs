@@ -67,15 +67,33 @@ pub fn parse(file: &[u8]) -> Result<StateDict, Error> {
     }
 }
 
+/// Reads a TensorFlow.js model: `model.json`, and the contents of the weight files that it names, one
+/// after the other.
+///
+/// # Errors
+/// The model is malformed, or not a MeshNet.
+pub fn parse_tfjs(json: &[u8], weights: &[u8]) -> Result<StateDict, Error> {
+    tfjs::read(json, weights)
+}
+
 fn read_tfjs(path: &Path) -> Result<Checkpoint, Error> {
     let mut file = contents(path)?;
     let json_len = file.len();
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     for path in tfjs::weight_files(&file, &folder)? {
-        file.extend_from_slice(&contents(&path)?);
+        let more = contents(&path)?;
+        let len = (file.len() + more.len()) as u64;
+        if len > MAX_FILE {
+            return Err(Error::TooLong {
+                path,
+                len,
+                max: MAX_FILE,
+            });
+        }
+        file.extend_from_slice(&more);
     }
     Ok(Checkpoint {
-        state: tfjs::read(&file[..json_len], &file[json_len..])?,
+        state: parse_tfjs(&file[..json_len], &file[json_len..])?,
         sha256: sha256_hex(&file),
     })
 }

@@ -6,9 +6,35 @@
 //! a call of it would have returned.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::error::Error;
+
+/// Deepest nesting of tuples. Those of checkpoints are three deep; each level is one call more when a
+/// value is dropped.
+const MAX_NESTING: usize = 64;
+
+/// Longest name of a class or function, joined; all that matter are shorter.
+const MAX_NAME: usize = 256;
+
+/// Most axes of a tensor, PyTorch's own limit.
+const MAX_AXES: usize = 64;
+
+/// A tuple, which knows how deep it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuple {
+    items: Rc<[Value]>,
+    nesting: usize,
+}
+
+impl Deref for Tuple {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.items
+    }
+}
 
 /// A Python value.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +43,7 @@ pub enum Value {
     Bool(bool),
     Int(i64),
     Str(Rc<str>),
-    Tuple(Rc<[Value]>),
+    Tuple(Tuple),
     /// Index of a list in the [`Heap`].
     List(usize),
     /// Index of a dictionary in the [`Heap`].
@@ -25,7 +51,7 @@ pub enum Value {
     /// A class or function: module and name, joined by a dot.
     Global(Rc<str>),
     /// What a persistent id stands for: the tuple that describes a storage.
-    Persistent(Rc<[Value]>),
+    Persistent(Tuple),
     Tensor(Rc<TensorRef>),
     /// Anything that plays no part in reading tensors.
     Opaque,
@@ -35,7 +61,7 @@ pub enum Value {
 #[derive(Debug, PartialEq)]
 pub struct TensorRef {
     /// The storage's persistent id.
-    pub storage: Rc<[Value]>,
+    pub storage: Tuple,
     /// In elements, from the storage's start.
     pub offset: usize,
     pub shape: Vec<usize>,
@@ -48,7 +74,7 @@ pub struct TensorRef {
 pub struct Heap {
     lists: Vec<Vec<Value>>,
     dicts: Vec<Vec<(Value, Value)>>,
-    storages: Vec<Rc<[Value]>>,
+    storages: Vec<Tuple>,
 }
 
 impl Heap {
@@ -163,14 +189,14 @@ impl<'a> Machine<'a> {
 
                 // Containers.
                 b'(' => self.marks.push(self.stack.len()),
-                b')' => self.push(Value::Tuple(Rc::new([]))),
+                b')' => self.tuple(Vec::new())?,
                 b't' => {
                     let items = self.pop_to_mark()?;
-                    self.push(Value::Tuple(items.into()));
+                    self.tuple(items)?;
                 }
                 opcode @ 0x85..=0x87 => {
                     let items = self.pop_many(usize::from(opcode - 0x84))?;
-                    self.push(Value::Tuple(items.into()));
+                    self.tuple(items)?;
                 }
                 b']' => {
                     let list = self.heap.new_list();
@@ -232,14 +258,14 @@ impl<'a> Machine<'a> {
                 b'c' => {
                     let module = self.line()?;
                     let name = self.line()?;
-                    self.push(Value::Global(format!("{module}.{name}").into()));
+                    self.global(module, name);
                 }
                 0x93 => {
                     let names = self.pop_many(2)?;
                     let [Value::Str(module), Value::Str(name)] = &names[..] else {
                         return self.fail("a global's name is not text");
                     };
-                    self.push(Value::Global(format!("{module}.{name}").into()));
+                    self.global(module, name);
                 }
                 b'Q' => {
                     let value = match self.pop()? {
@@ -319,6 +345,31 @@ impl<'a> Machine<'a> {
 
     fn push(&mut self, value: Value) {
         self.stack.push(value);
+    }
+
+    fn tuple(&mut self, items: Vec<Value>) -> Result<(), Error> {
+        let inner = items.iter().map(|item| match item {
+            Value::Tuple(tuple) | Value::Persistent(tuple) => tuple.nesting,
+            Value::Tensor(tensor) => tensor.storage.nesting,
+            _ => 0,
+        });
+        let nesting = inner.max().unwrap_or(0) + 1;
+        if nesting > MAX_NESTING {
+            return self.fail(format!("tuples are nested more than {MAX_NESTING} deep"));
+        }
+        let items = items.into();
+        self.push(Value::Tuple(Tuple { items, nesting }));
+        Ok(())
+    }
+
+    /// A class or function; what has a longer name than any that matters is opaque, since a short opcode
+    /// may ask again and again for two long strings to be joined.
+    fn global(&mut self, module: &str, name: &str) {
+        self.push(if module.len() + name.len() < MAX_NAME {
+            Value::Global(format!("{module}.{name}").into())
+        } else {
+            Value::Opaque
+        });
     }
 
     /// Takes the top value, which must lie above the last mark.
@@ -404,6 +455,9 @@ impl<'a> Machine<'a> {
                 [Value::Persistent(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..],
             ) => {
                 let offset = usize::try_from(*offset).ok();
+                if shape.len() > MAX_AXES {
+                    return self.fail(format!("a tensor has more than {MAX_AXES} axes"));
+                }
                 match (offset, whole_numbers(shape), whole_numbers(strides)) {
                     (Some(offset), Some(shape), Some(strides)) if shape.len() == strides.len() => {
                         Ok(Value::Tensor(Rc::new(TensorRef {
@@ -523,5 +577,31 @@ mod tests {
         assert_eq!(cause(b"}(K\x01u"), "pickle byte 5: a key has no value");
         assert_eq!(cause(b"cos"), "pickle byte 1: a name is not a line of text");
         assert!(cause(b"ctorch._utils\n_rebuild_tensor_v2\n)R").contains("a storage, an offset"));
+    }
+
+    #[test]
+    fn nesting_ends_before_the_stack_does() {
+        let nested = |levels: usize| [&b"N"[..], &vec![0x85; levels], b"."].concat();
+        assert!(read(&nested(64)).is_ok());
+        assert!(cause(&nested(65)).contains("nested"));
+        assert!(cause(&nested(10_000_000)).contains("nested"));
+    }
+
+    #[test]
+    fn long_names_are_joined_once_at_most() {
+        let long = [&b"X\x00\x10\x00\x00"[..], &[b'a'; 4096], b"q\x00"].concat();
+        let (value, _) = value(&[&long[..], b"h\x00\x93."].concat());
+        assert_eq!(value, Value::Opaque);
+    }
+
+    #[test]
+    fn tensors_of_many_axes_are_refused() {
+        let axes = [&b"("[..], &b"K\x01".repeat(65), b"tq\x01"].concat();
+        let pickle = [
+            &b"ctorch._utils\n_rebuild_tensor_v2\n(X\x01\x00\x00\x00s\x85QK\x00"[..],
+            &axes,
+            b"h\x01tR.",
+        ];
+        assert!(cause(&pickle.concat()).contains("more than 64 axes"));
     }
 }

@@ -92,7 +92,11 @@ pub fn weight_files(json: &[u8], beside: &Path) -> Result<Vec<std::path::PathBuf
                 path.escape_default()
             )));
         }
-        files.push(beside.join(path));
+        let path = beside.join(path);
+        if files.contains(&path) {
+            return Err(Error::Tfjs(format!("'{}' is named twice", path.display())));
+        }
+        files.push(path);
     }
     Ok(files)
 }
@@ -484,6 +488,15 @@ mod tests {
             let files = weight_files(json.to_string().as_bytes(), Path::new("folder"));
             assert!(files.is_err(), "{path}");
         }
+    }
+
+    /// Each would be read again: a short list could fill all memory.
+    #[test]
+    fn weight_files_are_named_once() {
+        let (mut json, _) = model();
+        json["weightsManifest"][0]["paths"] = json!(["model.bin", "model.bin"]);
+        let error = weight_files(json.to_string().as_bytes(), Path::new("")).unwrap_err();
+        assert!(error.to_string().contains("named twice"), "{error}");
     }
 
     proptest! {

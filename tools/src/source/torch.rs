@@ -91,7 +91,9 @@ pub fn read_stream(file: &[u8]) -> Result<StateDict, Error> {
             .and_then(|count| count.checked_mul(size))
             .ok_or_else(cut)?;
         let bytes = rest.get(..len).ok_or_else(cut)?;
-        storages.insert(key.to_string(), bytes);
+        if storages.insert(key.to_string(), bytes).is_some() {
+            return Err(Error::Torch(format!("storage '{key}' is given twice")));
+        }
         at += prefix.len() + len;
     }
     state_dict(&value, &heap, |key| storages.get(key).copied(), file.len())
