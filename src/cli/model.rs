@@ -16,11 +16,11 @@ pub struct Choice {
     /// A model inside this program, "default" or "tiny", or a model file; also ENDOCAST_MODEL
     ///
     /// A file that has the name of a model inside is reached by its path: ./tiny.
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Model")]
     model: Option<PathBuf>,
     /// Precision of the convolutions: a model is either; auto takes the faster one of those inside
     /// this program, or what the model file has
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = "Model")]
     precision: Wish,
 }
 

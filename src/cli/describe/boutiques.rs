@@ -1,47 +1,15 @@
-//! `endocast --describe`: the command line for programs that run programs, made from its own
-//! definition.
+//! A Boutiques descriptor.
 
-use clap::{Arg, ArgAction, Args, Command};
+use clap::{Arg, ArgAction};
 
-use super::stdout::print;
-use super::{Failure, extract, failure, json};
-
-/// For whom.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub enum Format {
-    /// A Boutiques descriptor, schema 0.5
-    Boutiques,
-}
-
-/// Options that one scan on a compute node does not need.
-const LEFT_OUT: [&str; 8] = [
-    "list",
-    "shard",
-    "out_dir",
-    "sidecar",
-    "dry_run",
-    "verbose",
-    "skip_existing",
-    "model",
-];
+use super::super::{failure, json};
+use super::{NUMBERS, description, is_output};
 
 /// Suffixes that the default outputs' names leave out.
 const SUFFIXES: [&str; 7] = [".nii.gz", ".nii", ".hdr", ".img", ".mgz", ".mgh", ".gz"];
 
-/// Prints the description.
-pub fn run(format: Format) -> Result<(), Failure> {
-    match format {
-        Format::Boutiques => print(format!("{}\n", boutiques()).as_bytes()),
-    }
-}
-
-fn boutiques() -> json::Value {
-    let command = extract::Arguments::augment_args(Command::new("extract"));
-    let options: Vec<&Arg> = command
-        .get_arguments()
-        .filter(|option| option.get_id() != "inputs")
-        .filter(|option| !LEFT_OUT.contains(&option.get_id().as_str()))
-        .collect();
+/// The descriptor, schema 0.5.
+pub fn descriptor(options: &[Arg]) -> json::Value {
     let mut line = String::from("endocast [SCAN]");
     let mut inputs = vec![json::object([
         ("id", "scan".into()),
@@ -105,23 +73,12 @@ fn boutiques() -> json::Value {
     ])
 }
 
-fn is_output(option: &Arg) -> bool {
-    option.get_help_heading() == Some("Output")
-}
-
-fn description(option: &Arg) -> String {
-    option
-        .get_help()
-        .map(|help| help.to_string())
-        .unwrap_or_default()
-}
-
 fn input(option: &Arg, key: &str) -> json::Value {
     let id = option.get_id().as_str();
     let is_flag = matches!(option.get_action(), ArgAction::SetTrue);
     let kind = match id {
         _ if is_flag => "Flag",
-        "border" | "threshold" | "threads" => "Number",
+        _ if NUMBERS.contains(&id) => "Number",
         _ => "String",
     };
     let flag = format!("--{}", option.get_long().unwrap_or(id));
