@@ -15,7 +15,7 @@ use crate::plan::{self, Plan};
 use crate::post::{self, Restore};
 use crate::pre::{self, Affine, Image};
 use crate::qc::Certainty;
-use crate::volume::{Scan, with_voxels};
+use crate::volume::{Geometry, Scan, with_voxels};
 
 /// Why no mask could be made.
 #[derive(Debug)]
@@ -67,6 +67,18 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// The exit code that the command has for it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Output(_) | Error::Fixed => 2,
+            Error::Post(post::Error::EmptyMask) => 7,
+            Error::Pre(_) | Error::Post(_) => 3,
+            Error::Plan(_) | Error::Exec(_) | Error::Channels(_) | Error::Threads { .. } => 6,
+        }
+    }
+}
 
 impl From<plan::Error> for Error {
     fn from(cause: plan::Error) -> Error {
@@ -145,6 +157,22 @@ pub struct Extraction {
     pub network: Duration,
     /// Time from the network's output to the mask.
     pub post: Duration,
+}
+
+impl Extraction {
+    /// Signed distance in mm from the mask's surface to every voxel of `geometry`, which is that of the
+    /// scan; negative inside. Where it is at most `b` is the mask grown by `b` mm.
+    ///
+    /// # Errors
+    /// An empty mask, or one of another shape.
+    pub fn distance(&self, geometry: &Geometry) -> Result<Array3<f32>, post::Error> {
+        let shape = geometry.shape;
+        let mask: Vec<u8> = self.mask.t().iter().copied().collect();
+        let distances = post::signed_distance(&mask, shape, geometry.spacing)?;
+        let found = distances.len();
+        let distances = Array3::from_shape_vec(shape.f(), distances);
+        distances.map_err(|_| post::Error::Shape { shape, found })
+    }
 }
 
 impl Extractor {

@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod exec;
 pub mod extract;
 pub mod metrics;
+pub mod model;
 pub mod output;
 #[cfg(feature = "cli")]
 pub mod picture;
@@ -26,6 +27,7 @@ pub mod volume;
 pub use endocast_kernels as kernels;
 pub use endocast_weights as weights;
 pub use extract::{Extraction, Extractor, Options};
+pub use ndarray;
 pub use precision::Precision;
 
 /// The model that ships inside this library, in 8-bit integers.

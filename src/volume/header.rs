@@ -471,6 +471,12 @@ impl Header {
         self.datatype = datatype;
     }
 
+    /// Declares how stored values map to real ones.
+    pub(super) fn set_scaling(&mut self, scaling: Scaling) {
+        self.set(SCL_SLOPE, scaling.slope());
+        self.set(SCL_INTER, scaling.intercept());
+    }
+
     /// Forgets what the header says about the meaning of the values: display range and intent.
     pub(super) fn clear_meaning(&mut self) {
         self.set(CAL_MAX, 0.0);

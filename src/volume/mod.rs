@@ -30,6 +30,8 @@ mod series;
 mod voxels;
 mod write;
 
+use std::path::PathBuf;
+
 use ndarray::{Array3, ShapeBuilder};
 
 pub use error::Error;
@@ -66,6 +68,58 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// A scan that is in memory: voxels with the first axis fastest, and the map from voxel indices to
+    /// RAS millimetres. Its header is that of a NIfTI file with this sform.
+    ///
+    /// # Errors
+    /// Voxels that do not fill the shape, an axis with fewer than two, an affine that spans no grid.
+    pub fn new(
+        shape: [usize; 3],
+        affine: [[f64; 4]; 3],
+        voxels: impl Into<Voxels>,
+        scaling: Scaling,
+    ) -> Result<Scan, Error> {
+        let path = || PathBuf::from("scan in memory");
+        let voxels = voxels.into();
+        if shape.iter().any(|&extent| extent < 2) {
+            return Err(Error::NotThreeD {
+                path: path(),
+                shape,
+            });
+        }
+        let [x, y, z] = shape;
+        let count = x.checked_mul(y).and_then(|area| area.checked_mul(z));
+        let size = voxels.datatype().size();
+        let needed = count.and_then(|count| count.checked_mul(size));
+        let needed = needed.ok_or_else(|| Error::SizeOverflow { path: path() })?;
+        if Some(voxels.len()) != count {
+            return Err(Error::Truncated {
+                path: path(),
+                needed: needed as u64,
+                found: (voxels.len() * size) as u64,
+            });
+        }
+        let geometry = Geometry::new(shape, affine).ok_or_else(|| Error::BadAffine {
+            path: path(),
+            name: "caller",
+        })?;
+        let grid = header::Grid {
+            shape,
+            volumes: 1,
+            spacing: geometry.spacing,
+            affine,
+        };
+        let mut header = Header::new(&grid, voxels.datatype(), cfg!(target_endian = "big"));
+        header.set_scaling(scaling);
+        Ok(Scan {
+            header,
+            geometry,
+            voxels,
+            scaling,
+            mean: false,
+        })
+    }
+
     /// The header of the file the scan was read from.
     pub fn header(&self) -> &Header {
         &self.header

@@ -1,6 +1,6 @@
 //! The affine and what is derived from it.
 
-use endocast::volume::Error;
+use endocast::volume::{Error, Scaling, Scan, Version, Voxels};
 
 use crate::sample::{Nifti, SHAPE, kinds};
 
@@ -107,4 +107,27 @@ fn broken_geometry_is_refused() {
             assert!(matches!(size.error(), Error::BadSpacing { axis: 2, .. }));
         }
     }
+}
+
+#[test]
+fn a_scan_from_memory_is_the_one_from_its_file() {
+    let file = Nifti::new(Version::One, false);
+    let read = file.scan();
+    let geometry = read.geometry().clone();
+    let made = Scan::new(
+        geometry.shape,
+        geometry.affine,
+        read.voxels().clone(),
+        read.scaling(),
+    );
+    let made = made.unwrap();
+    assert_eq!(made.geometry(), read.geometry());
+    assert_eq!(made.to_array(), read.to_array());
+    assert_eq!(made.header().scaling(), read.scaling());
+    let short = Voxels::U8(vec![0; 7]);
+    let error = Scan::new([2, 2, 2], geometry.affine, short, Scaling::NONE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "scan in memory: truncated: 8 bytes needed, 7 found"
+    );
 }

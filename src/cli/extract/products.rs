@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use endocast::picture::{ORANGE, Outline, Picture};
-use endocast::post::{self, signed_distance};
+use endocast::post;
 use endocast::surface::{self, Mesh};
 use endocast::volume::{self, Scan, Target};
 use endocast::{Extraction, output};
-use ndarray::{Array3, ShapeBuilder};
+use ndarray::Array3;
 
 use super::super::Failure;
 use super::arguments::{Fill, Series, Settings};
@@ -42,7 +42,7 @@ impl<'a> Products<'a> {
     ) -> Result<Products<'a>, post::Error> {
         let border = settings.border;
         let distance = if border != 0.0 || outputs.sdt.is_some() {
-            Some(distance(scan, &extraction.mask)?)
+            Some(extraction.distance(scan.geometry())?)
         } else {
             None
         };
@@ -146,18 +146,6 @@ fn image(
 fn file(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let written = output::write(path, body);
     written.map_err(|cause| Failure::Output(format!("{}: cannot write: {cause}", path.display())))
-}
-
-/// Signed distances in mm from the surface of `mask`.
-fn distance(scan: &Scan, mask: &Array3<u8>) -> Result<Array3<f32>, post::Error> {
-    let geometry = scan.geometry();
-    let voxels: Vec<u8> = mask.t().iter().copied().collect();
-    let distances = signed_distance(&voxels, geometry.shape, geometry.spacing)?;
-    let found = distances.len();
-    Array3::from_shape_vec(geometry.shape.f(), distances).map_err(|_| post::Error::Shape {
-        shape: geometry.shape,
-        found,
-    })
 }
 
 /// The least finite real value of a scan.
