@@ -28,6 +28,7 @@ struct Work {
     scale: Vec<f32>,
     bias: Vec<f32>,
     out: Vec<u8>,
+    scratch: Vec<i32>,
 }
 
 impl Work {
@@ -61,6 +62,7 @@ impl Work {
             scale: vec![unit; channels],
             bias: values(channels),
             out: vec![0; channels * problem.height * problem.width],
+            scratch: vec![0; kernel.scratch_len(&problem)],
         }
     }
 
@@ -69,6 +71,7 @@ impl Work {
         problem: ConvProblem,
         sources: &'a [Source<'a, u8>],
         raw: Option<Store<'a>>,
+        scratch: &'a mut [i32],
     ) -> ConvInt8Args<'a> {
         ConvInt8Args {
             problem,
@@ -84,6 +87,7 @@ impl Work {
                 raw,
                 activated: None,
             },
+            scratch,
         }
     }
 
@@ -97,14 +101,15 @@ impl Work {
 
     fn run(&mut self) {
         let mut out = std::mem::take(&mut self.out);
+        let mut scratch = std::mem::take(&mut self.scratch);
         let plane = PlaneMut {
             data: &mut out,
             halo: 0,
         };
         let store = Store::U8(plane, QUANTISATION);
         let sources = [self.source()];
-        (self.kernel).run(&mut self.args(self.problem, &sources, Some(store)));
-        self.out = out;
+        (self.kernel).run(&mut self.args(self.problem, &sources, Some(store), &mut scratch));
+        (self.out, self.scratch) = (out, scratch);
     }
 
     /// Compares the first voxels of the last output block with the reference.
@@ -116,7 +121,7 @@ impl Work {
             ..self.problem
         };
         let sources = [self.source()];
-        let mut args = self.args(corner, &sources, None);
+        let mut args = self.args(corner, &sources, None, &mut []);
         args.blocks = last..last + 1;
         let expected = reference::conv_int8(&args).raw;
         for (index, &value) in expected.iter().enumerate() {
@@ -135,7 +140,8 @@ pub fn conv_int8(criterion: &mut Criterion) {
     group.sample_size(10);
     for problem in shapes::shapes() {
         group.throughput(Throughput::Elements(problem.int8_macs()));
-        for kernel in registry::conv_int8_kernels(Cpu::detect()) {
+        let kernels = registry::conv_int8_kernels(Cpu::detect());
+        for kernel in kernels.filter(|kernel| kernel.accepts(&problem).is_ok()) {
             let id = BenchmarkId::new(kernel.name, shapes::name(&problem));
             let mut work = None;
             group.bench_function(id, |bencher| {

@@ -14,3 +14,4 @@ mod isa;
 mod op;
 mod tiles;
 mod vector;
+mod words;

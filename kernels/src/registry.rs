@@ -127,11 +127,56 @@ macro_rules! simple_kernel {
     };
 }
 
-simple_kernel!(
-    /// A kernel that convolves `u8` with `i8`.
-    ConvInt8Kernel,
-    ConvInt8Args
-);
+/// A kernel that convolves `u8` with `i8`.
+#[derive(Debug)]
+pub struct ConvInt8Kernel {
+    /// Unique name: operation, data type, instruction set, variant.
+    pub name: &'static str,
+    /// Instruction set that it needs.
+    pub isa: Isa,
+    /// How its results are rounded.
+    pub exactness: Exactness,
+    form: &'static Int8Form,
+    entry: unsafe fn(&mut ConvInt8Args),
+}
+
+/// What distinguishes a family of int8 convolution kernels apart from the instruction set.
+#[derive(Debug)]
+pub(crate) struct Int8Form {
+    /// Whether the kernel can run the problem, or why not.
+    pub accepts: fn(&ConvProblem) -> Result<(), &'static str>,
+    /// Whether it should where it can, or why not.
+    pub pays: fn(&ConvProblem) -> Result<(), &'static str>,
+    /// Elements of working memory.
+    pub scratch_len: fn(&ConvProblem) -> usize,
+}
+
+impl ConvInt8Kernel {
+    /// Whether the kernel runs `problem`, or the reason why not.
+    pub fn accepts(&self, problem: &ConvProblem) -> Result<(), &'static str> {
+        (self.form.accepts)(problem)
+    }
+
+    /// Elements of working memory that [`run`](Self::run) needs.
+    pub fn scratch_len(&self, problem: &ConvProblem) -> usize {
+        (self.form.scratch_len)(problem)
+    }
+
+    /// Computes one output plane.
+    ///
+    /// # Panics
+    ///
+    /// If the arguments violate the contract or the kernel does not accept the problem.
+    pub fn run(&self, args: &mut ConvInt8Args) {
+        args.check(self.scratch_len(&args.problem));
+        self.accepts(&args.problem)
+            .expect("the kernel accepts the problem");
+        // SAFETY: the registry hands a kernel out only where its instruction set is present, and
+        // the arguments were checked.
+        unsafe { (self.entry)(args) }
+    }
+}
+
 simple_kernel!(
     /// An interpolation kernel.
     UpsampleKernel,
@@ -199,24 +244,44 @@ macro_rules! simple {
     };
 }
 
-/// A kernel that never rounds or rounds everything: the same bits on every processor.
+/// Of a kernel that never rounds or rounds everything: the same bits on every processor.
+const EXACT: Exactness = Exactness {
+    order: Order::Direct,
+    fused: false,
+};
+
 macro_rules! exact {
-    ($Kernel:ident, $name:literal, $isa:ident $(:: $variant:ident)?, $op:ident, $Isa:ident) => {
+    ($Kernel:ident, $name:literal, $isa:ident, $op:ident, $Isa:ident) => {
         $Kernel {
-            name: concat!($name, "__", stringify!($isa) $(, "_", stringify!($variant))?),
+            name: concat!($name, "__", stringify!($isa)),
             isa: Isa::$Isa,
-            exactness: Exactness {
-                order: Order::Direct,
-                fused: false,
-            },
-            entry: isa::$isa $(:: $variant)?::$op,
+            exactness: EXACT,
+            entry: isa::$isa::$op,
         }
     };
 }
 
 macro_rules! conv_int8 {
     ($isa:ident $(:: $variant:ident)?, $Isa:ident) => {
-        exact!(ConvInt8Kernel, "conv_int8", $isa $(:: $variant)?, conv_int8, $Isa)
+        ConvInt8Kernel {
+            name: concat!("conv_int8__", stringify!($isa) $(, "_", stringify!($variant))?),
+            isa: Isa::$Isa,
+            exactness: EXACT,
+            form: &op::conv_int8::DIRECT,
+            entry: isa::$isa $(:: $variant)?::conv_int8,
+        }
+    };
+}
+
+macro_rules! wino2x4_int8 {
+    ($isa:ident, $Isa:ident) => {
+        ConvInt8Kernel {
+            name: concat!("conv_int8__", stringify!($isa), "_wino2x4"),
+            isa: Isa::$Isa,
+            exactness: EXACT,
+            form: &op::winograd_int8::WINOGRAD_INT8,
+            entry: isa::$isa::wino2x4_int8,
+        }
     };
 }
 
@@ -249,9 +314,13 @@ static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     conv_int8!(avxvnni, AvxVnni),
     #[cfg(target_arch = "x86_64")]
+    wino2x4_int8!(avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
     conv_int8!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(ssse3, Ssse3),
+    #[cfg(target_arch = "x86_64")]
+    wino2x4_int8!(sse2, Sse2),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(sse2, Sse2),
     conv_int8!(scalar, Scalar),
@@ -407,6 +476,28 @@ pub fn conv_kernels(policy: impl Into<Policy>) -> impl Iterator<Item = &'static 
         .filter(move |kernel| policy.allows(kernel.isa, kernel.exactness).is_ok())
 }
 
+/// The preferred int8 convolution kernel for `problem`.
+pub fn conv_int8(policy: impl Into<Policy>, problem: &ConvProblem) -> Choice<ConvInt8Kernel> {
+    let policy = policy.into();
+    choose(
+        CONV_INT8,
+        |kernel| kernel.name,
+        |kernel| {
+            policy.allows(kernel.isa, kernel.exactness)?;
+            kernel.accepts(problem)?;
+            (kernel.form.pays)(problem)
+        },
+    )
+}
+
+/// Every int8 convolution kernel that may run, preferred ones first.
+pub fn conv_int8_kernels(
+    policy: impl Into<Policy>,
+) -> impl Iterator<Item = &'static ConvInt8Kernel> {
+    let policy = policy.into();
+    (CONV_INT8.iter()).filter(move |kernel| policy.allows(kernel.isa, kernel.exactness).is_ok())
+}
+
 macro_rules! simple_access {
     ($list:ident, $Kernel:ident, $what:literal, $choose:ident, $every:ident) => {
         #[doc = concat!("The preferred ", $what, " kernel.")]
@@ -429,13 +520,6 @@ macro_rules! simple_access {
     };
 }
 
-simple_access!(
-    CONV_INT8,
-    ConvInt8Kernel,
-    "int8 convolution",
-    conv_int8,
-    conv_int8_kernels
-);
 /// The AMX kernel of the int8 convolution with a software model of its tiles, once with each kind of
 /// epilogue that may run: slow, for tests where the processor has no tiles.
 pub fn conv_int8_modelled(

@@ -1,7 +1,5 @@
 //! The private vector type that every generic body is written in.
 
-use std::array::from_fn;
-
 /// Some `f32` lanes: one register, or several as one [`Group`].
 ///
 /// # Safety
@@ -51,6 +49,9 @@ pub(crate) trait Vector: Copy {
 }
 
 /// `N` registers side by side.
+///
+/// Loops, not closures: a closure does not have the caller's instruction set, and when the compiler
+/// does not inline it every operation becomes a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Group<R, const N: usize>(pub [R; N]);
 
@@ -63,7 +64,13 @@ impl<R: Vector, const N: usize> Vector for Group<R, N> {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe { R::load(from.add(i * R::LANES)) }))
+        unsafe {
+            let mut parts = [R::load(from); N];
+            for (i, part) in parts.iter_mut().enumerate().skip(1) {
+                *part = R::load(from.add(i * R::LANES));
+            }
+            Group(parts)
+        }
     }
 
     #[inline(always)]
@@ -89,47 +96,66 @@ impl<R: Vector, const N: usize> Vector for Group<R, N> {
     }
 
     #[inline(always)]
-    unsafe fn add(self, other: Self) -> Self {
-        // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe { self.0[i].add(other.0[i]) }))
+    unsafe fn add(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: passed on from the caller.
+            *part = unsafe { part.add(other) };
+        }
+        self
     }
 
     #[inline(always)]
-    unsafe fn sub(self, other: Self) -> Self {
-        // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe { self.0[i].sub(other.0[i]) }))
+    unsafe fn sub(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: passed on from the caller.
+            *part = unsafe { part.sub(other) };
+        }
+        self
     }
 
     #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
-        // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe { self.0[i].mul(other.0[i]) }))
+    unsafe fn mul(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: passed on from the caller.
+            *part = unsafe { part.mul(other) };
+        }
+        self
     }
 
     #[inline(always)]
-    unsafe fn div(self, other: Self) -> Self {
-        // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe { self.0[i].div(other.0[i]) }))
+    unsafe fn div(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: passed on from the caller.
+            *part = unsafe { part.div(other) };
+        }
+        self
     }
 
     #[inline(always)]
-    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
-        // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe {
-            self.0[i].mul_add(factor.0[i], addend.0[i])
-        }))
+    unsafe fn mul_add(mut self, factor: Self, addend: Self) -> Self {
+        for (part, (factor, addend)) in self.0.iter_mut().zip(factor.0.into_iter().zip(addend.0)) {
+            // SAFETY: passed on from the caller.
+            *part = unsafe { part.mul_add(factor, addend) };
+        }
+        self
     }
 
     #[inline(always)]
-    unsafe fn max(self, other: Self) -> Self {
-        // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe { self.0[i].max(other.0[i]) }))
+    unsafe fn max(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: passed on from the caller.
+            *part = unsafe { part.max(other) };
+        }
+        self
     }
 
     #[inline(always)]
-    unsafe fn min(self, other: Self) -> Self {
-        // SAFETY: passed on from the caller.
-        Group(from_fn(|i| unsafe { self.0[i].min(other.0[i]) }))
+    unsafe fn min(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: passed on from the caller.
+            *part = unsafe { part.min(other) };
+        }
+        self
     }
 
     #[inline(always)]
@@ -149,19 +175,31 @@ impl<R: Vector, const N: usize> Vector for Group<R, N> {
     #[inline(always)]
     unsafe fn widen(self) -> Self::Doubles {
         // SAFETY: passed on from the caller.
-        self.0.map(|part| unsafe { part.widen() })
+        unsafe {
+            let mut doubles = [self.0[0].widen(); N];
+            for (doubles, part) in doubles.iter_mut().zip(self.0).skip(1) {
+                *doubles = part.widen();
+            }
+            doubles
+        }
     }
 
     #[inline(always)]
-    unsafe fn add_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
-        // SAFETY: passed on from the caller.
-        from_fn(|i| unsafe { R::add_doubles(a[i], b[i]) })
+    unsafe fn add_doubles(mut a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        for (a, b) in a.iter_mut().zip(b) {
+            // SAFETY: passed on from the caller.
+            *a = unsafe { R::add_doubles(*a, b) };
+        }
+        a
     }
 
     #[inline(always)]
-    unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
-        // SAFETY: passed on from the caller.
-        from_fn(|i| unsafe { R::mul_doubles(a[i], b[i]) })
+    unsafe fn mul_doubles(mut a: Self::Doubles, b: Self::Doubles) -> Self::Doubles {
+        for (a, b) in a.iter_mut().zip(b) {
+            // SAFETY: passed on from the caller.
+            *a = unsafe { R::mul_doubles(*a, b) };
+        }
+        a
     }
 }
 

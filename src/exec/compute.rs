@@ -151,6 +151,7 @@ impl Slab<'_> {
                     bias: context.parameters.bias(index),
                     blocks,
                     epilogue,
+                    scratch: bytemuck::cast_slice_mut(scratch),
                 });
             }
         }

@@ -43,7 +43,7 @@ impl ConvChoice {
             width: out.shape.width,
         };
         let kernel = if sources.any(|source| source.element != Element::F32) {
-            Kernel::Int8(registry::conv_int8(policy))
+            Kernel::Int8(registry::conv_int8(policy, &problem))
         } else {
             Kernel::Single(registry::conv(policy, &problem))
         };
@@ -78,7 +78,7 @@ impl ConvChoice {
     pub fn scratch_len(&self) -> usize {
         match &self.kernel {
             Kernel::Single(choice) => choice.kernel.scratch_len(&self.problem),
-            Kernel::Int8(_) => 0,
+            Kernel::Int8(choice) => choice.kernel.scratch_len(&self.problem),
         }
     }
 

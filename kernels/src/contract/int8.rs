@@ -115,11 +115,15 @@ pub struct ConvInt8Args<'a> {
     pub blocks: Range<usize>,
     /// What to do with the sums.
     pub epilogue: Epilogue<'a>,
+    /// Working memory of at least the kernel's `scratch_len`.
+    pub scratch: &'a mut [i32],
 }
 
 impl ConvInt8Args<'_> {
     /// Panics unless every access that the contract allows is inside its slice, and sums fit 32 bits.
-    pub fn check(&self) {
+    ///
+    /// `scratch_len` is that of the kernel that will run.
+    pub fn check(&self, scratch_len: usize) {
         let p = &self.problem;
         if p.planar {
             assert!(p.inputs <= GROUP && self.sources.len() == 1, "image");
@@ -134,6 +138,7 @@ impl ConvInt8Args<'_> {
         for len in [self.offset.len(), self.scale.len(), self.bias.len()] {
             assert_eq!(len, p.outputs * LANES, "offset, scale or bias");
         }
+        assert!(self.scratch.len() >= scratch_len, "scratch");
         self.epilogue.check(p);
     }
 }

@@ -1,11 +1,11 @@
 //! Kernels for AVX2 with FMA: two registers per vector.
 
 use std::arch::x86_64::*;
-use std::array::from_fn;
 
 use super::entry_points;
 use crate::dot::Dot;
 use crate::vector::{Group, Unfused, Vector};
+use crate::words::{THIRD, WordDot, Words};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Ymm(pub(super) __m256);
@@ -135,7 +135,7 @@ entry_points!(exact Group<Ymm, 2>, features "avx2,fma,f16c");
 
 /// The sums of a voxel, two registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Sums([__m256i; 2]);
+pub(crate) struct Sums(pub(super) [__m256i; 2]);
 
 impl Dot for Sums {
     type Floats = Unfused<Group<Ymm, 2>>;
@@ -143,9 +143,12 @@ impl Dot for Sums {
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
         // SAFETY: the caller promises 16 readable values.
-        Sums(from_fn(|i| unsafe {
-            _mm256_loadu_si256(from.cast::<__m256i>().add(i))
-        }))
+        unsafe {
+            Sums([
+                _mm256_loadu_si256(from.cast()),
+                _mm256_loadu_si256(from.add(8).cast()),
+            ])
+        }
     }
 
     #[inline(always)]
@@ -157,7 +160,7 @@ impl Dot for Sums {
     ) {
         // SAFETY: the caller promises AVX2, 64 readable weights and 4 inputs per voxel.
         unsafe {
-            let weights = [0, 1].map(|i| _mm256_loadu_si256(weights.cast::<__m256i>().add(i)));
+            let weights = Sums::load(weights.cast()).0;
             let ones = _mm256_set1_epi16(1);
             for (i, sums) in sums.iter_mut().enumerate() {
                 let inputs = inputs.add(i * step).cast::<i32>().read_unaligned();
@@ -172,14 +175,133 @@ impl Dot for Sums {
 
     #[inline(always)]
     unsafe fn to_floats(self) -> Self::Floats {
+        let [low, high] = self.0;
         // SAFETY: the caller promises AVX2.
-        Unfused(Group(
-            self.0.map(|sums| Ymm(unsafe { _mm256_cvtepi32_ps(sums) })),
-        ))
+        unsafe {
+            Unfused(Group([
+                Ymm(_mm256_cvtepi32_ps(low)),
+                Ymm(_mm256_cvtepi32_ps(high)),
+            ]))
+        }
     }
 }
 
 entry_points!(int8 Sums, tile 6, features "avx2,fma,f16c");
+
+/// One register.
+#[derive(Clone, Copy)]
+pub(crate) struct Ywords(__m256i);
+
+impl Words for Ywords {
+    #[inline(always)]
+    unsafe fn widen(from: *const u8) -> Self {
+        // SAFETY: the caller promises 16 readable bytes.
+        Ywords(unsafe { _mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut i16) {
+        // SAFETY: the caller promises 16 writable values.
+        unsafe { _mm256_storeu_si256(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the caller promises AVX2.
+        Ywords(unsafe { _mm256_add_epi16(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: the caller promises AVX2.
+        Ywords(unsafe { _mm256_sub_epi16(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn shift<const BITS: i32>(self) -> Self {
+        // SAFETY: the caller promises AVX2.
+        Ywords(unsafe { _mm256_slli_epi16::<BITS>(self.0) })
+    }
+}
+
+impl WordDot for Sums {
+    type Words = Ywords;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller promises AVX2.
+        Sums(unsafe { [_mm256_setzero_si256(); 2] })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut i32) {
+        for (i, sums) in self.0.into_iter().enumerate() {
+            // SAFETY: the caller promises 16 writable values.
+            unsafe { _mm256_storeu_si256(to.cast::<__m256i>().add(i), sums) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        let ([a, b], [c, d]) = (self.0, other.0);
+        // SAFETY: the caller promises AVX2.
+        unsafe { Sums([_mm256_add_epi32(a, c), _mm256_add_epi32(b, d)]) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        let ([a, b], [c, d]) = (self.0, other.0);
+        // SAFETY: the caller promises AVX2.
+        unsafe { Sums([_mm256_sub_epi32(a, c), _mm256_sub_epi32(b, d)]) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift<const BITS: i32>(self) -> Self {
+        let [low, high] = self.0;
+        // SAFETY: the caller promises AVX2.
+        unsafe {
+            Sums([
+                _mm256_slli_epi32::<BITS>(low),
+                _mm256_slli_epi32::<BITS>(high),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn divide_by_48(self) -> Self {
+        let [low, high] = self.0;
+        // SAFETY: the caller promises AVX2.
+        unsafe {
+            let third = _mm256_set1_epi32(THIRD);
+            Sums([
+                _mm256_mullo_epi32(_mm256_srai_epi32::<4>(low), third),
+                _mm256_mullo_epi32(_mm256_srai_epi32::<4>(high), third),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_words<const WIDTH: usize>(
+        sums: &mut [Self; WIDTH],
+        inputs: *const i16,
+        step: usize,
+        weights: *const i16,
+    ) {
+        // SAFETY: the caller promises AVX2, 32 readable weights and 2 inputs per tile.
+        unsafe {
+            let weights = Sums::load(weights.cast()).0;
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let inputs = inputs.add(i * step).cast::<i32>().read_unaligned();
+                let inputs = _mm256_set1_epi32(inputs);
+                for (sums, weights) in sums.0.iter_mut().zip(weights) {
+                    *sums = _mm256_add_epi32(*sums, _mm256_madd_epi16(inputs, weights));
+                }
+            }
+        }
+    }
+}
+
+entry_points!(wino2x4_int8 Sums, tile 6, features "avx2,fma,f16c");
 
 /// The same with separate multiply and add.
 pub(crate) mod unfused {

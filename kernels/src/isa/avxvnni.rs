@@ -1,26 +1,21 @@
 //! The int8 convolution with 256-bit dot products: two registers per voxel.
 
 use std::arch::x86_64::*;
-use std::array::from_fn;
 
-use super::avx2::Ymm;
-use super::entry_points;
+use super::{avx2, entry_points};
 use crate::dot::Dot;
-use crate::vector::{Group, Unfused};
 
 /// The sums of a voxel, two registers.
 #[derive(Clone, Copy)]
-pub(crate) struct Sums([__m256i; 2]);
+pub(crate) struct Sums(avx2::Sums);
 
 impl Dot for Sums {
-    type Floats = Unfused<Group<Ymm, 2>>;
+    type Floats = <avx2::Sums as Dot>::Floats;
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> Self {
         // SAFETY: the caller promises 16 readable values.
-        Sums(from_fn(|i| unsafe {
-            _mm256_loadu_si256(from.cast::<__m256i>().add(i))
-        }))
+        Sums(unsafe { avx2::Sums::load(from) })
     }
 
     #[inline(always)]
@@ -32,11 +27,11 @@ impl Dot for Sums {
     ) {
         // SAFETY: the caller promises AVX-VNNI, 64 readable weights and 4 inputs per voxel.
         unsafe {
-            let weights = [0, 1].map(|i| _mm256_loadu_si256(weights.cast::<__m256i>().add(i)));
+            let weights = avx2::Sums::load(weights.cast()).0;
             for (i, sums) in sums.iter_mut().enumerate() {
                 let inputs = inputs.add(i * step).cast::<i32>().read_unaligned();
                 let inputs = _mm256_set1_epi32(inputs);
-                for (sums, weights) in sums.0.iter_mut().zip(weights) {
+                for (sums, weights) in sums.0.0.iter_mut().zip(weights) {
                     *sums = _mm256_dpbusd_avx_epi32(*sums, inputs, weights);
                 }
             }
@@ -46,9 +41,7 @@ impl Dot for Sums {
     #[inline(always)]
     unsafe fn to_floats(self) -> Self::Floats {
         // SAFETY: the caller promises AVX2.
-        Unfused(Group(
-            self.0.map(|sums| Ymm(unsafe { _mm256_cvtepi32_ps(sums) })),
-        ))
+        unsafe { self.0.to_floats() }
     }
 }
 

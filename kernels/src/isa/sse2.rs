@@ -6,6 +6,7 @@ use std::array::from_fn;
 use super::entry_points;
 use crate::dot::Dot;
 use crate::vector::{Group, Vector};
+use crate::words::{THIRD, WordDot, Words};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Xmm(pub(super) __m128);
@@ -179,3 +180,130 @@ impl Dot for Sums {
 }
 
 entry_points!(int8 Sums, tile 2, features "sse2");
+
+/// Two registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Xwords([__m128i; 2]);
+
+impl Words for Xwords {
+    #[inline(always)]
+    unsafe fn widen(from: *const u8) -> Self {
+        // SAFETY: the caller promises 16 readable bytes.
+        unsafe {
+            let (bytes, zero) = (_mm_loadu_si128(from.cast()), _mm_setzero_si128());
+            Xwords([
+                _mm_unpacklo_epi8(bytes, zero),
+                _mm_unpackhi_epi8(bytes, zero),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut i16) {
+        for (i, words) in self.0.into_iter().enumerate() {
+            // SAFETY: the caller promises 16 writable values.
+            unsafe { _mm_storeu_si128(to.cast::<__m128i>().add(i), words) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: SSE2 is part of every x86-64 processor.
+            *part = unsafe { _mm_add_epi16(*part, other) };
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn sub(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: SSE2 is part of every x86-64 processor.
+            *part = unsafe { _mm_sub_epi16(*part, other) };
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn shift<const BITS: i32>(self) -> Self {
+        // SAFETY: SSE2 is part of every x86-64 processor.
+        Xwords(self.0.map(|words| unsafe { _mm_slli_epi16::<BITS>(words) }))
+    }
+}
+
+impl WordDot for Sums {
+    type Words = Xwords;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: SSE2 is part of every x86-64 processor.
+        Sums(unsafe { [_mm_setzero_si128(); 4] })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut i32) {
+        for (i, sums) in self.0.into_iter().enumerate() {
+            // SAFETY: the caller promises 16 writable values.
+            unsafe { _mm_storeu_si128(to.cast::<__m128i>().add(i), sums) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: SSE2 is part of every x86-64 processor.
+            *part = unsafe { _mm_add_epi32(*part, other) };
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn sub(mut self, other: Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            // SAFETY: SSE2 is part of every x86-64 processor.
+            *part = unsafe { _mm_sub_epi32(*part, other) };
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn shift<const BITS: i32>(self) -> Self {
+        // SAFETY: SSE2 is part of every x86-64 processor.
+        Sums(self.0.map(|sums| unsafe { _mm_slli_epi32::<BITS>(sums) }))
+    }
+
+    #[inline(always)]
+    unsafe fn divide_by_48(self) -> Self {
+        // SAFETY: SSE2 is part of every x86-64 processor.
+        Sums(self.0.map(|sums| unsafe {
+            // The low halves of 64-bit products, of even and of odd values.
+            let (sums, third) = (_mm_srai_epi32::<4>(sums), _mm_set1_epi32(THIRD));
+            let even = _mm_mul_epu32(sums, third);
+            let odd = _mm_mul_epu32(_mm_srli_epi64::<32>(sums), third);
+            let [even, odd] = [even, odd].map(|products| _mm_shuffle_epi32::<0b1000>(products));
+            _mm_unpacklo_epi32(even, odd)
+        }))
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_words<const WIDTH: usize>(
+        sums: &mut [Self; WIDTH],
+        inputs: *const i16,
+        step: usize,
+        weights: *const i16,
+    ) {
+        // SAFETY: the caller promises 32 readable weights and 2 inputs per tile.
+        unsafe {
+            for part in 0..4 {
+                let weights = _mm_loadu_si128(weights.cast::<__m128i>().add(part));
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let inputs = inputs.add(i * step).cast::<i32>().read_unaligned();
+                    let products = _mm_madd_epi16(_mm_set1_epi32(inputs), weights);
+                    sums.0[part] = _mm_add_epi32(sums.0[part], products);
+                }
+            }
+        }
+    }
+}
+
+entry_points!(wino2x4_int8 Sums, tile 2, features "sse2");

@@ -9,6 +9,7 @@ pub(crate) mod pointwise;
 pub(crate) mod quantize;
 pub(crate) mod upsample;
 pub(crate) mod winograd;
+pub(crate) mod winograd_int8;
 
 use crate::contract::{LANES, Plane, PlaneMut, PlaneShape};
 

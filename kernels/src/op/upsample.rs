@@ -44,10 +44,9 @@ pub(crate) unsafe fn upsample<V: Vector>(args: &mut UpsampleArgs) {
                 let high = (block * shape.area() + shape.voxel(high, 0)) * LANES;
                 let fraction = V::splat(tap.fraction);
                 for x in 0..shape.width {
-                    let [low, high] = [low, high].map(|row| {
-                        let at = row + x * LANES;
-                        lerp(V::load(near.add(at)), V::load(far.add(at)), depth)
-                    });
+                    let (low, high) = (low + x * LANES, high + x * LANES);
+                    let low = lerp(V::load(near.add(low)), V::load(far.add(low)), depth);
+                    let high = lerp(V::load(near.add(high)), V::load(far.add(high)), depth);
                     lerp(low, high, fraction).store(scratch.add(x * LANES));
                 }
                 for (x, tap) in args.columns.iter().enumerate() {

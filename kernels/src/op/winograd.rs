@@ -19,14 +19,14 @@ use crate::registry::{Form, Prepared};
 use crate::vector::Vector;
 
 /// Output rows and columns of a tile.
-const TILE: [usize; 2] = [2, 4];
+pub(super) const TILE: [usize; 2] = [2, 4];
 /// Input rows and columns of a tile, and products per input value.
-const PATCH: [usize; 2] = [4, 6];
-const POINTS: usize = PATCH[0] * PATCH[1];
+pub(super) const PATCH: [usize; 2] = [4, 6];
+pub(super) const POINTS: usize = PATCH[0] * PATCH[1];
 /// Tiles per chunk.
-const CHUNK: usize = 24;
+pub(super) const CHUNK: usize = 24;
 /// Taps along each axis.
-const TAPS: usize = 3;
+pub(super) const TAPS: usize = 3;
 
 const G2: [[f64; TAPS]; PATCH[0]] = [
     [1.0, 0.0, 0.0],
@@ -70,7 +70,7 @@ fn accepts(problem: &ConvProblem) -> Result<(), &'static str> {
 }
 
 /// Rows and columns of tiles.
-fn grid(problem: &ConvProblem) -> [usize; 2] {
+pub(super) fn grid(problem: &ConvProblem) -> [usize; 2] {
     [
         problem.height.div_ceil(TILE[0]),
         problem.width.div_ceil(TILE[1]),
@@ -170,19 +170,19 @@ pub(crate) unsafe fn winograd<V: Vector, const WIDTH: usize>(args: &mut ConvArgs
 }
 
 /// Neighbouring tiles of one row.
-struct Run {
+pub(super) struct Run {
     /// Position of the first one in the chunk.
-    first: usize,
+    pub(super) first: usize,
     /// First output row and column.
-    row: usize,
-    column: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
     /// Tiles.
-    len: usize,
+    pub(super) len: usize,
 }
 
 /// The runs that make up a chunk.
 #[inline(always)]
-fn runs(problem: &ConvProblem, chunk: Range<usize>) -> impl Iterator<Item = Run> {
+pub(super) fn runs(problem: &ConvProblem, chunk: Range<usize>) -> impl Iterator<Item = Run> {
     let [_, columns] = grid(problem);
     let mut tile = chunk.start;
     iter::from_fn(move || {

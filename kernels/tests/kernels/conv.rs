@@ -346,8 +346,9 @@ fn slabs() -> Vec<Case> {
 
 fn sources() -> Vec<Case> {
     let mut cases = Vec::new();
-    let split: [&[(usize, usize)]; 4] = [
+    let split: [&[(usize, usize)]; 5] = [
         &[(2, 1)],
+        &[(6, 0)],
         &[(1, 0), (1, 3)],
         &[(1, 2), (2, 0)],
         &[(2, 0), (1, 4), (1, 1)],
