@@ -318,9 +318,9 @@ static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     conv_int8!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
-    conv_int8!(ssse3, Ssse3),
-    #[cfg(target_arch = "x86_64")]
     wino2x4_int8!(sse2, Sse2),
+    #[cfg(target_arch = "x86_64")]
+    conv_int8!(ssse3, Ssse3),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(sse2, Sse2),
     conv_int8!(scalar, Scalar),
