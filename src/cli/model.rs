@@ -61,8 +61,8 @@ impl Choice {
             Some(name) if is_embedded(&name) => return embedded(name.to_str(), precision),
             Some(path) => path,
         };
-        // SAFETY: docs/security.md states that a model file must not change while a command uses it.
-        let model = unsafe { Model::map(&path) };
+        // Read, not mapped: whatever happens to the file later does not concern this process.
+        let model = Model::open(&path);
         let model = model.map_err(|cause| Failure::model(path.display(), cause))?;
         let found = Precision::of(&model);
         match precision {

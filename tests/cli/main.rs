@@ -7,6 +7,7 @@ mod bids;
 #[path = "../common/mod.rs"]
 mod common;
 mod extracting;
+mod faults;
 mod other_commands;
 mod products;
 mod refusing;
