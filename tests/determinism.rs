@@ -68,7 +68,11 @@ fn assert_threads_do_not_matter(model: &Arc<Model>) {
         for &threads in counts {
             let mut session = session(model, threads, policy);
             let plan = session.plan();
-            let slabs = plan.stages.iter().map(|stage| stage.group.slabs).max();
+            let slabs = plan
+                .stages
+                .iter()
+                .map(|stage| stage.group.slabs.count)
+                .max();
             assert_eq!(slabs, Some(threads));
             let found = bits(&mut session, threads, &image);
             if expected.is_empty() {

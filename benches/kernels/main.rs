@@ -1,4 +1,4 @@
-//! Every convolution kernel on every shape of the network, one output plane at a time:
+//! Every convolution kernel on every shape of the network, one output plane or pair at a time:
 //! `conv/<kernel>/<shape>` and `conv_int8/<kernel>/<shape>`, throughput in multiply-accumulates.
 
 mod int8;
@@ -6,7 +6,7 @@ mod shapes;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use endocast::kernels::contract::{
-    ConvArgs, ConvProblem, Epilogue, LANES, PlaneMut, PlaneShape, Source,
+    ConvArgs, ConvProblem, Epilogue, LANES, NextPlane, PlaneMut, PlaneShape, Source,
 };
 use endocast::kernels::cpu::Cpu;
 use endocast::kernels::reference;
@@ -25,7 +25,8 @@ struct Work {
     /// The kernel's own form of the weights.
     prepared: Option<Vec<f32>>,
     bias: Vec<f32>,
-    out: Vec<f32>,
+    /// As many planes as the kernel computes at a time.
+    out: Vec<Vec<f32>>,
     scratch: Vec<f32>,
 }
 
@@ -51,31 +52,31 @@ impl Work {
             packed,
             prepared,
             bias: values(problem.outputs * LANES),
-            out: vec![0.0; out],
+            out: vec![vec![0.0; out]; kernel.planes()],
             scratch: vec![0.0; kernel.scratch_len(&problem)],
         }
     }
 
     fn run(&mut self) {
         let sources = [source(&self.plane, self.shape, &self.problem)];
+        let next = [&self.plane[..]];
+        let mut epilogues = self.out.iter_mut().map(|data| Epilogue {
+            residual: None,
+            slope: 1.0,
+            raw: Some(PlaneMut { data, halo: 0 }.into()),
+            activated: None,
+        });
         self.kernel.run(&mut ConvArgs {
             problem: self.problem,
             sources: &sources,
             weights: self.prepared.as_ref().unwrap_or(&self.packed),
             bias: &self.bias,
             blocks: 0..self.problem.outputs,
-            epilogue: Epilogue {
-                residual: None,
-                slope: 1.0,
-                raw: Some(
-                    PlaneMut {
-                        data: &mut self.out,
-                        halo: 0,
-                    }
-                    .into(),
-                ),
-                activated: None,
-            },
+            epilogue: epilogues.next().expect("a plane"),
+            next: epilogues.next().map(|epilogue| NextPlane {
+                planes: &next,
+                epilogue,
+            }),
             scratch: &mut self.scratch,
         });
     }
@@ -100,15 +101,16 @@ impl Work {
                 raw: None,
                 activated: None,
             },
+            next: None,
             scratch: &mut [],
         };
         let exactness = self.kernel.exactness;
-        let expected = reference::conv(&args, &self.packed, exactness.order);
+        let expected = reference::conv(&args, &self.packed, exactness.order).swap_remove(0);
         for (index, value) in expected.raw.iter().enumerate() {
             let (voxel, lane) = (index / LANES, index % LANES);
             let row = last * self.problem.height + voxel / corner.width;
             let at = row * self.problem.width + voxel % corner.width;
-            let found = f64::from(self.out[at * LANES + lane]);
+            let found = f64::from(self.out[0][at * LANES + lane]);
             let bound = exactness.bound(expected.roundings, value.magnitude);
             assert!(
                 (found - value.value).abs() <= bound,
@@ -154,10 +156,11 @@ fn conv(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("conv");
     group.sample_size(10);
     for problem in shapes::shapes() {
-        group.throughput(Throughput::Elements(problem.macs()));
         let kernels = registry::conv_kernels(Cpu::detect());
         for kernel in kernels.filter(|kernel| kernel.accepts(&problem).is_ok()) {
             let id = BenchmarkId::new(kernel.name, shapes::name(&problem));
+            let macs = problem.macs() * kernel.planes() as u64;
+            group.throughput(Throughput::Elements(macs));
             let mut work = None;
             group.bench_function(id, |bencher| {
                 let work = work.get_or_insert_with(|| {

@@ -1,6 +1,7 @@
 //! What every kernel promises and what it may rely on.
 //!
-//! All kernels work on one output plane at a time; whoever drives them decides which planes exist.
+//! All kernels work on one output plane, or a pair, at a time; whoever drives them decides which planes
+//! exist.
 //!
 //! # Layouts
 //!
@@ -51,8 +52,9 @@ pub enum Order {
     /// As the formula of the operation says. A convolution starts at the bias and adds one product
     /// at a time: source, block, dz, dy, dx, input channel.
     Direct,
-    /// Minimal filtering of 2 x 4 outputs at a time, tiles counted from the first row and column.
-    Winograd2x4,
+    /// Minimal filtering of 2 x 2 x 4 outputs at a time, tiles counted from the first plane, row and
+    /// column.
+    Winograd2x2x4,
 }
 
 impl Exactness {
@@ -130,6 +132,8 @@ pub struct ConvProblem {
     pub planar: bool,
     /// Output channel blocks.
     pub outputs: usize,
+    /// Output planes of the whole volume.
+    pub depth: usize,
     /// Output rows.
     pub height: usize,
     /// Output columns.
@@ -252,7 +256,17 @@ pub struct Epilogue<'a> {
     pub activated: Option<Activated<'a>>,
 }
 
-/// Arguments of a convolution of one output plane, planar or blocked input.
+/// The output plane `z + 1` beside plane `z`, which is even.
+#[derive(Debug)]
+pub struct NextPlane<'a> {
+    /// Input plane `z + 2` of each source, of the shape and in the order of
+    /// [`ConvArgs::sources`].
+    pub planes: &'a [&'a [f32]],
+    /// What to do with the sums of plane `z + 1`.
+    pub epilogue: Epilogue<'a>,
+}
+
+/// Arguments of a convolution of one output plane or two, planar or blocked input.
 #[derive(Debug)]
 pub struct ConvArgs<'a> {
     /// Shape of the work.
@@ -267,6 +281,8 @@ pub struct ConvArgs<'a> {
     pub blocks: Range<usize>,
     /// What to do with the sums.
     pub epilogue: Epilogue<'a>,
+    /// The second plane, for a kernel that computes two at a time.
+    pub next: Option<NextPlane<'a>>,
     /// Working memory of at least the kernel's `scratch_len`.
     pub scratch: &'a mut [f32],
 }
@@ -284,6 +300,14 @@ impl ConvArgs<'_> {
         assert_eq!(self.bias.len(), p.outputs * LANES, "bias");
         assert!(self.scratch.len() >= scratch_len, "scratch");
         self.epilogue.check(p);
+        if let Some(next) = &self.next {
+            assert_eq!(next.planes.len(), self.sources.len(), "next planes");
+            for (plane, source) in next.planes.iter().zip(self.sources) {
+                let len = source.blocks * source.shape.area() * lanes;
+                assert!(plane.len() >= len, "next plane");
+            }
+            next.epilogue.check(p);
+        }
     }
 }
 

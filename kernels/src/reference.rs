@@ -4,7 +4,8 @@
 //! `[block][row][column][16]` without halo, blocks counted from the first one asked for.
 
 use crate::contract::{
-    Activation, ConvArgs, LANES, MomentsArgs, Order, Plane, PlaneShape, PointwiseArgs, UpsampleArgs,
+    Activation, ConvArgs, ConvProblem, Epilogue, LANES, MomentsArgs, Order, Plane, PlaneShape,
+    PointwiseArgs, Source, UpsampleArgs,
 };
 
 mod int8;
@@ -74,9 +75,30 @@ pub struct Conv {
     pub roundings: usize,
 }
 
-/// Convolution with `packed` weights, whatever `args.weights` holds; magnitudes and roundings are
-/// those of a kernel that works in `order`.
-pub fn conv(args: &ConvArgs, packed: &[f32], order: Order) -> Conv {
+/// Convolution with `packed` weights, whatever `args.weights` holds, of each plane that `args` asks
+/// for; magnitudes and roundings are those of a kernel that works in `order`.
+pub fn conv(args: &ConvArgs, packed: &[f32], order: Order) -> Vec<Conv> {
+    let first = plane(args, args.sources, &args.epilogue, packed, order);
+    let next = args.next.as_ref().map(|next| {
+        let sources: Vec<Source> = (args.sources.iter().zip(next.planes))
+            .map(|(source, next)| Source {
+                planes: [source.planes[1], source.planes[2], next],
+                ..*source
+            })
+            .collect();
+        plane(args, &sources, &next.epilogue, packed, order)
+    });
+    [first].into_iter().chain(next).collect()
+}
+
+/// One plane, computed from `sources`.
+fn plane(
+    args: &ConvArgs,
+    sources: &[Source],
+    epilogue: &Epilogue,
+    packed: &[f32],
+    order: Order,
+) -> Conv {
     let problem = &args.problem;
     let products = problem.weights_per_block() / LANES;
     let mut result = Conv {
@@ -85,8 +107,9 @@ pub fn conv(args: &ConvArgs, packed: &[f32], order: Order) -> Conv {
         // The products of a sum, their additions, then residual, two slopes, scale and shift.
         roundings: 6 + match order {
             Order::Direct => products + 1,
-            // Weights 1, inputs 5, outputs 6, bias 1.
-            Order::Winograd2x4 => products / 9 + 1 + 13,
+            // Two points' products, one after the other, joined by 1; weights 1, inputs 6, outputs 6,
+            // bias 1.
+            Order::Winograd2x2x4 => 2 * (products / 27 + 1) + 1 + 14,
         },
     };
     for block in args.blocks.clone() {
@@ -95,25 +118,25 @@ pub fn conv(args: &ConvArgs, packed: &[f32], order: Order) -> Conv {
             for column in 0..problem.width {
                 let neighbours = match order {
                     Order::Direct => Vec::new(),
-                    Order::Winograd2x4 => neighbours(args, row, column),
+                    Order::Winograd2x2x4 => neighbours(args, row, column),
                 };
                 for lane in 0..LANES {
                     let mut sum = Value::of(args.bias[block * LANES + lane]);
                     let mut weights = packed.chunks_exact(LANES).map(|weights| weights[lane]);
-                    for_each_input(args, row, column, |input| {
+                    for_each_input(problem, sources, row, column, |input| {
                         let weight = weights.next().expect("one weight per input");
                         sum = sum.plus(Value::of(input).times(Value::of(weight)));
                     });
-                    if order == Order::Winograd2x4 {
+                    if order == Order::Winograd2x2x4 {
                         sum.magnitude += winograd_magnitude(&neighbours, packed, lane);
                     }
-                    if let Some(residual) = &args.epilogue.residual {
+                    if let Some(residual) = &epilogue.residual {
                         let at = index(residual, problem.height, problem.width, block, row, column);
                         sum = sum.plus(Value::of(residual.data[at + lane]));
                     }
-                    let raw = sum.leaky(args.epilogue.slope);
+                    let raw = sum.leaky(epilogue.slope);
                     result.raw.push(raw);
-                    if let Some(activated) = &args.epilogue.activated {
+                    if let Some(activated) = &epilogue.activated {
                         let scale = Value::of(activated.scale[block * LANES + lane]);
                         let shift = Value::of(activated.shift[block * LANES + lane]);
                         let value = raw.times(scale).plus(shift).leaky(activated.slope);
@@ -126,15 +149,16 @@ pub fn conv(args: &ConvArgs, packed: &[f32], order: Order) -> Conv {
     result
 }
 
-/// For every plane and input channel, in the order of the packed weights, the largest |value| that
-/// a 2 x 4 tile around the voxel can see.
+/// For every input channel, in the order of the packed weights, the largest |value| that a 2 x 2 x 4
+/// tile around the voxel can see.
 fn neighbours(args: &ConvArgs, row: usize, column: usize) -> Vec<[f64; LANES]> {
     let mut result = Vec::new();
-    for source in args.sources {
+    for (number, source) in args.sources.iter().enumerate() {
         let shape = source.shape;
+        let next = args.next.as_ref().map(|next| next.planes[number]);
         for block in 0..source.blocks {
-            for plane in source.planes {
-                let mut largest = [0.0f64; LANES];
+            let mut largest = [0.0f64; LANES];
+            for plane in source.planes.into_iter().chain(next) {
                 for y in row.saturating_sub(2)..(row + 3).min(shape.height) {
                     for x in column.saturating_sub(4)..(column + 5).min(shape.width) {
                         let at = (block * shape.area() + shape.voxel(y, x)) * LANES;
@@ -143,40 +167,45 @@ fn neighbours(args: &ConvArgs, row: usize, column: usize) -> Vec<[f64; LANES]> {
                         }
                     }
                 }
-                result.push(largest);
             }
+            result.push(largest);
         }
     }
     result
 }
 
-/// Bound on the sum of |every intermediate value| of the two-dimensional transforms.
+/// Bound on the sum of |every intermediate value| of the three-dimensional transforms.
 ///
 /// With `A`, `B`, `G` the transforms, an output is a sum over points `j` of
 /// `A[i][j] * (G[j] . g) * (B[j] . d)`, at most `|A[i][j]| max|G[j]| sum|B[j]|` times
 /// `sum|g| max|d|`. The largest sum over `j` is 4 for F(2,3) and 88/3 for F(4,3).
 fn winograd_magnitude(neighbours: &[[f64; LANES]], packed: &[f32], lane: usize) -> f64 {
-    let taps = 9;
+    let taps = 27;
     let mut magnitude = 0.0;
-    for (plane, largest) in neighbours.iter().enumerate() {
+    for (block, largest) in neighbours.iter().enumerate() {
         for (input, largest) in largest.iter().enumerate() {
             let weights: f64 = (0..taps)
                 .map(|tap| {
-                    let at = ((plane * taps + tap) * LANES + input) * LANES + lane;
+                    let at = ((block * taps + tap) * LANES + input) * LANES + lane;
                     f64::from(packed[at].abs())
                 })
                 .sum();
             magnitude += (weights.max(SMALLEST) * largest).max(SMALLEST);
         }
     }
-    4.0 * 88.0 / 3.0 * magnitude
+    4.0 * 4.0 * 88.0 / 3.0 * magnitude
 }
 
 /// Every input value that one output voxel depends on, in the order of the packed weights.
-fn for_each_input(args: &ConvArgs, row: usize, column: usize, mut each: impl FnMut(f32)) {
-    let problem = &args.problem;
+fn for_each_input(
+    problem: &ConvProblem,
+    sources: &[Source],
+    row: usize,
+    column: usize,
+    mut each: impl FnMut(f32),
+) {
     let reach = problem.kernel / 2;
-    for source in args.sources {
+    for source in sources {
         let shape = source.shape;
         let (blocks, inputs) = match problem.planar {
             true => (1, source.blocks),

@@ -29,6 +29,8 @@ pub struct ConvKernel {
 pub(crate) struct Form {
     /// Whether the kernel can run the problem and should, or why not.
     pub accepts: fn(&ConvProblem) -> Result<(), &'static str>,
+    /// Output planes per call: 1, or 2 of which the first is even.
+    pub planes: usize,
     /// The family's own form of the weights, if it does not use the packed ones.
     pub prepared: Option<Prepared>,
     /// Elements of working memory.
@@ -38,9 +40,9 @@ pub(crate) struct Form {
 /// A form of the weights other than the packed one.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// Elements.
-    pub len: fn(&ConvProblem) -> usize,
-    /// Fills a slice of that length from the packed weights.
+    /// Elements of one output block.
+    pub block_len: fn(&ConvProblem) -> usize,
+    /// Fills a slice of that length from the packed weights of an output block.
     pub fill: fn(&ConvProblem, &[f32], &mut [f32]),
 }
 
@@ -50,12 +52,19 @@ impl ConvKernel {
         (self.form.accepts)(problem)
     }
 
-    /// Elements of this kernel's own form of the weights; `None` if it takes the packed ones.
-    pub fn prepared_len(&self, problem: &ConvProblem) -> Option<usize> {
-        self.form.prepared.as_ref().map(|form| (form.len)(problem))
+    /// Output planes that one call computes: 1, or 2 of which the first is even.
+    pub fn planes(&self) -> usize {
+        self.form.planes
     }
 
-    /// Converts packed weights to this kernel's own form.
+    /// Elements of this kernel's own form of the weights; `None` if it takes the packed ones.
+    pub fn prepared_len(&self, problem: &ConvProblem) -> Option<usize> {
+        let form = self.form.prepared.as_ref()?;
+        Some(problem.outputs * (form.block_len)(problem))
+    }
+
+    /// Converts the packed weights of any number of consecutive output blocks to this kernel's own
+    /// form.
     ///
     /// # Panics
     ///
@@ -66,9 +75,12 @@ impl ConvKernel {
             .prepared
             .as_ref()
             .expect("the kernel takes packed weights");
-        assert_eq!(packed.len(), problem.weights_len(), "packed weights");
-        assert_eq!(out.len(), (form.len)(problem), "prepared weights");
-        (form.fill)(problem, packed, out);
+        let [from, to] = [problem.weights_per_block(), (form.block_len)(problem)];
+        assert_eq!(packed.len() % from, 0, "packed weights");
+        assert_eq!(out.len(), packed.len() / from * to, "prepared weights");
+        for (packed, out) in packed.chunks_exact(from).zip(out.chunks_exact_mut(to)) {
+            (form.fill)(problem, packed, out);
+        }
     }
 
     /// Elements of working memory that [`run`](Self::run) needs.
@@ -76,7 +88,7 @@ impl ConvKernel {
         (self.form.scratch_len)(problem)
     }
 
-    /// Computes one output plane.
+    /// Computes the output plane, or both.
     ///
     /// # Panics
     ///
@@ -90,6 +102,7 @@ impl ConvKernel {
         );
         self.accepts(&problem)
             .expect("the kernel accepts the problem");
+        assert_eq!(args.next.is_some(), self.planes() == 2, "second plane");
         // SAFETY: the registry hands a kernel out only where its instruction set is present, and
         // the arguments were checked.
         unsafe { (self.entry)(args) }
@@ -213,17 +226,17 @@ macro_rules! conv {
     };
 }
 
-macro_rules! wino2x4 {
+macro_rules! wino2x2x4 {
     ($isa:ident, $Isa:ident) => {
         ConvKernel {
-            name: concat!("conv_f32__", stringify!($isa), "_wino2x4"),
+            name: concat!("conv_f32__", stringify!($isa), "_wino2x2x4"),
             isa: Isa::$Isa,
             exactness: Exactness {
-                order: Order::Winograd2x4,
+                order: Order::Winograd2x2x4,
                 fused: isa::$isa::FUSED,
             },
             form: &op::winograd::WINOGRAD,
-            entry: isa::$isa::wino2x4,
+            entry: isa::$isa::wino2x2x4,
         }
     };
 }
@@ -287,22 +300,22 @@ macro_rules! wino2x4_int8 {
 
 static CONV: &[ConvKernel] = &[
     #[cfg(target_arch = "x86_64")]
-    wino2x4!(avx512, Avx512),
+    wino2x2x4!(avx512, Avx512),
     #[cfg(target_arch = "x86_64")]
     conv!(avx512, Avx512),
     #[cfg(target_arch = "x86_64")]
     conv!(avx512::unfused, Avx512),
     #[cfg(target_arch = "x86_64")]
-    wino2x4!(avx2, Avx2),
+    wino2x2x4!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
     conv!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
     conv!(avx2::unfused, Avx2),
     #[cfg(target_arch = "x86_64")]
-    wino2x4!(sse2, Sse2),
+    wino2x2x4!(sse2, Sse2),
     #[cfg(target_arch = "x86_64")]
     conv!(sse2, Sse2),
-    wino2x4!(scalar, Scalar),
+    wino2x2x4!(scalar, Scalar),
     conv!(scalar, Scalar),
 ];
 

@@ -37,6 +37,8 @@ struct Layer {
     name: String,
     kernel: &'static str,
     macs: u64,
+    /// Read and written, each once.
+    bytes: usize,
     times: Vec<Duration>,
 }
 
@@ -83,6 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 ("kernel", layer.kernel.into()),
                 ("seconds", median(&layer.times).as_secs_f64().into()),
                 ("macs", (layer.macs as f64).into()),
+                ("bytes", (layer.bytes as f64).into()),
             ])
         });
         let report = json::object([
@@ -98,10 +101,23 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         ]);
         return json::write(path, &report);
     }
-    outln!("{:24} {:30} {:>9} {:>8}", "layer", "kernel", "ms", "GMAC/s");
+    outln!(
+        "{:24} {:30} {:>9} {:>8} {:>8}",
+        "layer",
+        "kernel",
+        "ms",
+        "MB",
+        "GMAC/s"
+    );
     for layer in &layers {
         let time = median(&layer.times).as_secs_f64();
-        out!("{:24} {:30} {:9.2}", layer.name, layer.kernel, time * 1e3);
+        let megabytes = layer.bytes as f64 * 1e-6;
+        out!(
+            "{:24} {:30} {:9.2} {megabytes:8.2}",
+            layer.name,
+            layer.kernel,
+            time * 1e3
+        );
         match layer.macs {
             0 => outln!(),
             macs => outln!(" {:8.1}", macs as f64 / time * 1e-9),
@@ -119,10 +135,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn layers(plan: &Plan) -> Vec<Layer> {
-    let steps = plan.steps.iter().zip(&plan.convs);
+    let steps = plan.steps.iter().zip(&plan.convs).enumerate();
     steps
-        .map(|(step, conv)| Layer {
+        .map(|(index, (step, conv))| Layer {
             name: step.name.clone(),
+            bytes: plan.step_bytes(index),
             kernel: conv.as_ref().map_or("", |conv| conv.name()),
             macs: conv
                 .as_ref()

@@ -5,16 +5,17 @@ use std::ops::Range;
 
 use bytemuck::Pod;
 use endocast_kernels::contract::{
-    Activated, ConvArgs, ConvInt8Args, Epilogue, MomentsArgs, PlaneShape, PointwiseArgs,
+    Activated, ConvArgs, ConvInt8Args, Epilogue, MomentsArgs, NextPlane, PlaneShape, PointwiseArgs,
     QuantizeArgs, Source, Store, UpsampleArgs,
 };
 
+use super::planes::Loan;
 use super::result::unpack;
 use super::slab::Slab;
-use crate::plan::{Conv, Kernel, MAX_INPUTS, Step, Work, slab};
+use crate::plan::{Conv, Kernel, MAX_INPUTS, Step, Work};
 
 impl Slab<'_> {
-    /// Computes plane `z` of the plan's step `index`.
+    /// Computes the planes of the plan's step `index` of which `z` is the first.
     pub fn compute(&mut self, index: usize, z: usize) {
         let context = self.context;
         let step = &context.plan.steps[index];
@@ -33,7 +34,7 @@ impl Slab<'_> {
                 let low = tap.index as usize;
                 let high = low + usize::from(tap.fraction != 0.0);
                 let scratch = mem::take(&mut self.scratch);
-                if let Some(mut out) = self.lend(*out, z) {
+                if let Some(mut out) = self.lend(*out, z, 1) {
                     context.kernels.upsample.run(&mut UpsampleArgs {
                         planes: [low, high].map(|z| self.plane(*source, z).data),
                         shape: tensor.shape,
@@ -60,7 +61,7 @@ impl Slab<'_> {
                 let (scale, shift) = context
                     .parameters
                     .coefficients(coefficients, tensor.blocks());
-                if let Some(mut out) = self.lend(*out, z) {
+                if let Some(mut out) = self.lend(*out, z, 1) {
                     context.kernels.pointwise.run(&mut PointwiseArgs {
                         input: self.plane(*source, z),
                         addend: addend.map(|addend| self.plane(addend, z)),
@@ -77,7 +78,7 @@ impl Slab<'_> {
             }
             Work::Quantise { source, out } => {
                 let tensor = &context.plan.tensors[*source];
-                if let Some(mut loan) = self.lend(*out, z) {
+                if let Some(mut loan) = self.lend(*out, z, 1) {
                     if let Store::U8(out, quantisation) = loan.store() {
                         context.kernels.quantise.run(&mut QuantizeArgs {
                             input: self.plane(*source, z),
@@ -93,53 +94,66 @@ impl Slab<'_> {
             }
             Work::Result { source, link, out } => {
                 let tensor = &context.plan.tensors[*source];
-                if let Some(mut out) = self.lend(*out, z) {
+                if let Some(mut out) = self.lend(*out, z, 1) {
                     let blocked = self.plane(*source, z).data;
                     unpack(blocked, tensor, *link, out.plane().data);
                     self.take_back(out);
                 }
             }
         }
-        self.finish_plane(step, z);
+        (z..z + step.planes).for_each(|z| self.finish_plane(step, z));
     }
 
-    /// Computes output `blocks` of plane `z` of the convolution that is the plan's step `index`.
+    /// Computes output `blocks` of the planes, `z` being the first, of the convolution that is the plan's
+    /// step `index`.
     pub fn conv(&mut self, index: usize, conv: &Conv, z: usize, blocks: Range<usize>) {
         let context = self.context;
         let Some(choice) = &context.plan.convs[index] else {
             return;
         };
         let scratch = mem::take(&mut self.scratch);
-        let mut raw = conv.raw.and_then(|id| self.lend(id, z));
+        let count = context.plan.steps[index].planes;
+        let mut raw = conv.raw.and_then(|id| self.lend(id, z, count));
         let activated = conv.activated.as_ref();
-        let mut second = activated.and_then(|(_, _, id)| self.lend(*id, z));
-        let activated = activated.zip(second.as_mut());
-        let activated = activated.map(|((coefficients, slope, _), loan)| {
-            let blocks = choice.problem.outputs;
-            let (scale, shift) = context.parameters.coefficients(coefficients, blocks);
-            Activated {
-                scale,
-                shift,
-                slope: *slope,
-                out: loan.store(),
-            }
-        });
-        let epilogue = Epilogue {
+        let mut second = activated.and_then(|(_, _, id)| self.lend(*id, z, count));
+        let epilogue = |z: usize, raw, out: Option<_>| Epilogue {
             residual: conv.residual.map(|id| self.plane(id, z)),
             slope: conv.slope,
-            raw: raw.as_mut().map(|loan| loan.store()),
-            activated,
-        };
-        match &choice.kernel {
-            Kernel::Single(chosen) => chosen.kernel.run(&mut ConvArgs {
-                problem: choice.problem,
-                sources: &self.sources(conv, z)[..conv.sources.len()],
-                weights: context.parameters.weights(index),
-                bias: context.parameters.bias(index),
-                blocks,
-                epilogue,
-                scratch,
+            raw,
+            activated: activated.zip(out).map(|((coefficients, slope, _), out)| {
+                let blocks = choice.problem.outputs;
+                let (scale, shift) = context.parameters.coefficients(coefficients, blocks);
+                Activated {
+                    scale,
+                    shift,
+                    slope: *slope,
+                    out,
+                }
             }),
+        };
+        let [raw_at, raw_next] = raw.as_mut().map_or([None, None], Loan::stores);
+        let [second_at, second_next] = second.as_mut().map_or([None, None], Loan::stores);
+        let first = epilogue(z, raw_at, second_at);
+        match &choice.kernel {
+            Kernel::Single(chosen) => {
+                let next = self.next(conv, z);
+                chosen.kernel.run(&mut ConvArgs {
+                    problem: choice.problem,
+                    sources: &self.sources(conv, z)[..conv.sources.len()],
+                    weights: match context.weights {
+                        [] => context.parameters.weights(index),
+                        weights => weights,
+                    },
+                    bias: context.parameters.bias(index),
+                    blocks,
+                    epilogue: first,
+                    next: (count > 1).then(|| NextPlane {
+                        planes: &next[..conv.sources.len()],
+                        epilogue: epilogue(z + 1, raw_next, second_next),
+                    }),
+                    scratch,
+                });
+            }
             Kernel::Int8(chosen) => {
                 let int8 = context.parameters.int8(index);
                 chosen.kernel.run(&mut ConvInt8Args {
@@ -150,7 +164,7 @@ impl Slab<'_> {
                     scale: int8.scale,
                     bias: context.parameters.bias(index),
                     blocks,
-                    epilogue,
+                    epilogue: first,
                     scratch: bytemuck::cast_slice_mut(scratch),
                 });
             }
@@ -178,12 +192,21 @@ impl Slab<'_> {
         sources
     }
 
+    /// Input plane `z + 2` of each source of `conv`, which output plane `z + 1` needs besides.
+    fn next(&self, conv: &Conv, z: usize) -> [&[f32]; MAX_INPUTS] {
+        let mut planes = [&[][..]; MAX_INPUTS];
+        for (plane, &id) in planes.iter_mut().zip(&conv.sources) {
+            *plane = self.tap(conv, id, z, 3);
+        }
+        planes
+    }
+
     /// What remains once all blocks of plane `z` are there: halos and statistics.
     pub fn finish_plane(&mut self, step: &Step, z: usize) {
         let context = self.context;
         for id in step.outputs().into_iter().flatten() {
             if context.plan.tensors[id].shape.halo > 0
-                && let Some(mut loan) = self.lend(id, z)
+                && let Some(mut loan) = self.lend(id, z, 1)
             {
                 loan.fill_halo();
                 self.take_back(loan);
@@ -192,10 +215,10 @@ impl Slab<'_> {
         if let (true, [Some(id), _]) = (step.measured, step.outputs()) {
             let tensor = &context.plan.tensors[id];
             let len = context.moments_len();
-            let start = slab(step.depth, self.index, context.stage.group.slabs).start;
+            let own = context.stage.group.slabs.planes(step.depth, self.index);
             let moments = mem::take(&mut self.moments);
-            if z >= start
-                && let Some(plane) = moments.get_mut((z - start) * len..(z - start + 1) * len)
+            if let Some(at) = z.checked_sub(own.start)
+                && let Some(plane) = moments.get_mut(at * len..(at + 1) * len)
             {
                 let (sums, squares) = plane.split_at_mut(len / 2);
                 context.kernels.moments.run(&mut MomentsArgs {

@@ -14,7 +14,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// `len` zeros.
+    /// `len` zeros; the system supplies pages as they are touched.
     pub fn zeroed(len: usize) -> Buffer {
         let memory = vec![0; len + LINE - 1];
         Buffer {
@@ -22,13 +22,6 @@ impl Buffer {
             memory,
             len,
         }
-    }
-
-    /// A copy of `values`.
-    pub fn copied(values: &[f32]) -> Buffer {
-        let mut buffer = Buffer::zeroed(size_of_val(values));
-        buffer.as_f32_mut().copy_from_slice(values);
-        buffer
     }
 
     /// Number of bytes.

@@ -181,6 +181,7 @@ impl Session {
         let (mut reads, mut writes) = (0, 0);
         let mut workspace: &mut [u8] = &mut [];
         let mut outside: [&[u8]; 256] = [&[]; 256];
+        let mut weights: &mut [f32] = &mut [];
         memory::carve(
             self.arena.bytes_mut(),
             &stage.regions,
@@ -199,6 +200,7 @@ impl Session {
                 }
                 Role::Workspace => workspace = part,
                 Role::Outside(byte) => outside[usize::from(byte)] = part,
+                Role::Weights => weights = bytemuck::cast_slice_mut(part),
             },
         );
         let context = Context {
@@ -206,6 +208,7 @@ impl Session {
             stage,
             read: &read[..reads],
             outside: &outside,
+            weights: self.parameters.fill(plan, stage.group.steps.start, weights),
             parameters: &self.parameters,
             kernels: &self.kernels,
             clock: &self.clock,
@@ -213,7 +216,7 @@ impl Session {
         // A measured step is the last of its stage.
         let moments = &mut self.moments[stage.group.steps.end - 1];
         let share = Share {
-            slabs: 0..stage.group.slabs,
+            slabs: 0..stage.group.slabs.count,
             written,
             workspace,
             moments,

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use endocast_kernels::contract::{ConvProblem, GROUP, LANES};
-use endocast_kernels::registry::ConvKernel;
-use endocast_weights::{Model, Role, Values};
+use endocast_kernels::contract::{GROUP, LANES};
+use endocast_weights::{Model, Role};
+use rayon::prelude::*;
 
 use super::Error;
 use super::memory::Buffer;
-use crate::plan::{Coefficients, Conv, Kernel, Normalisation, Plan, Tensor, TensorId, Work};
+use crate::plan::{
+    Coefficients, Conv, ConvChoice, Kernel, Normalisation, Plan, Tensor, TensorId, Work,
+};
 
 /// Where the weights of a convolution are.
 enum Weights {
@@ -18,6 +20,8 @@ enum Weights {
     Model,
     /// Expanded from half precision, or in the kernel's own form.
     Own(Buffer),
+    /// Made when their stage starts.
+    Passing,
     /// 8-bit integers in the model, and what is added to the sums of each output channel.
     Int8(Vec<i32>),
 }
@@ -56,7 +60,7 @@ impl Parameters {
             |node: usize, role| model.tensor(node, role).map_or(Vec::new(), |v| v.to_vec());
         let mut weights = Vec::new();
         let mut biases = Vec::new();
-        for (step, conv) in plan.steps.iter().zip(&plan.convs) {
+        for (index, (step, conv)) in plan.steps.iter().zip(&plan.convs).enumerate() {
             let (Work::Conv(Conv { node, .. }), Some(conv)) = (&step.work, conv) else {
                 weights.push(Weights::None);
                 biases.push((0, Vec::new()));
@@ -66,9 +70,17 @@ impl Parameters {
                 node: step.name.clone(),
             };
             weights.push(match &conv.kernel {
-                Kernel::Single(chosen) => {
-                    let packed = model.tensor(*node, Role::Weight).ok_or_else(mismatch)?;
-                    single(chosen.kernel, &conv.problem, &packed)
+                Kernel::Single(_) => {
+                    if model.tensor_len(*node, Role::Weight) != Some(conv.packed_len()) {
+                        return Err(mismatch());
+                    }
+                    if conv.prepared_len() == 0 && model.in_place(*node, Role::Weight).is_some() {
+                        Weights::Model
+                    } else if plan.has_passing_weights(index) {
+                        Weights::Passing
+                    } else {
+                        Weights::Own(own(&model, *node, conv))
+                    }
                 }
                 Kernel::Int8(_) => {
                     let packed = model.int8_weights(*node).ok_or_else(mismatch)?;
@@ -96,16 +108,42 @@ impl Parameters {
         })
     }
 
-    /// Weights of the convolution that is step number `step`.
+    /// Weights of the convolution that is step number `step`, unless they were made for this run.
     pub fn weights(&self, step: usize) -> &[f32] {
+        let model = || self.model.in_place(self.biases[step].0, Role::Weight);
         match &self.weights[step] {
-            Weights::None | Weights::Int8(_) => &[],
+            Weights::None | Weights::Int8(_) | Weights::Passing => &[],
             Weights::Own(own) => own.as_f32(),
-            Weights::Model => {
-                let packed = self.model.tensor(self.biases[step].0, Role::Weight);
-                packed.and_then(|packed| packed.in_place()).unwrap_or(&[])
-            }
+            Weights::Model => model().unwrap_or(&[]),
         }
+    }
+
+    /// Makes the weights of step number `step` in `memory`, laid out as
+    /// [`Weights`](crate::plan::Role::Weights) says, and returns them; nothing if they are kept.
+    pub fn fill<'a>(&self, plan: &Plan, step: usize, memory: &'a mut [f32]) -> &'a [f32] {
+        let (Weights::Passing, Some(conv)) = (&self.weights[step], &plan.convs[step]) else {
+            return &[];
+        };
+        let (packed, own) = memory.split_at_mut(conv.packed_len());
+        let expand = |block: usize, packed: &mut [f32]| {
+            let first = block * packed.len();
+            self.model
+                .copy_tensor(self.biases[step].0, Role::Weight, first, packed);
+        };
+        let from = conv.problem.weights_per_block();
+        let blocks = packed.par_chunks_exact_mut(from).enumerate();
+        if own.is_empty() {
+            blocks.for_each(|(block, packed)| expand(block, packed));
+            return packed;
+        }
+        let to = own.len() / conv.problem.outputs;
+        blocks
+            .zip(own.par_chunks_exact_mut(to))
+            .for_each(|((block, packed), own)| {
+                expand(block, packed);
+                conv.prepare(packed, own);
+            });
+        own
     }
 
     /// Parameters of the int8 convolution that is step number `step`.
@@ -174,23 +212,22 @@ impl Parameters {
         let own = self.weights.iter().map(|weights| match weights {
             Weights::Own(own) => own.len(),
             Weights::Int8(offset) => size_of_val(&offset[..]),
-            Weights::None | Weights::Model => 0,
+            Weights::None | Weights::Model | Weights::Passing => 0,
         });
         own.sum()
     }
 }
 
-/// The weights of a convolution in single precision as `kernel` reads them.
-fn single(kernel: &ConvKernel, problem: &ConvProblem, packed: &Values) -> Weights {
-    match kernel.prepared_len(problem) {
-        Some(len) => {
-            let mut own = Buffer::zeroed(len * size_of::<f32>());
-            kernel.prepare(problem, packed, own.as_f32_mut());
-            Weights::Own(own)
-        }
-        None if packed.in_place().is_some() => Weights::Model,
-        None => Weights::Own(Buffer::copied(packed)),
+/// The weights of a convolution in single precision as its kernel reads them.
+fn own(model: &Model, node: usize, conv: &ConvChoice) -> Buffer {
+    let mut packed = Buffer::zeroed(conv.packed_len() * size_of::<f32>());
+    model.copy_tensor(node, Role::Weight, 0, packed.as_f32_mut());
+    if conv.prepared_len() == 0 {
+        return packed;
     }
+    let mut own = Buffer::zeroed(conv.prepared_len() * size_of::<f32>());
+    conv.prepare(packed.as_f32(), own.as_f32_mut());
+    own
 }
 
 /// For each output channel, minus the sum of its packed weights times `zero`.

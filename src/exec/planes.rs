@@ -9,11 +9,12 @@ use endocast_kernels::contract::{Plane, PlaneMut, PlaneShape, Quantisation, Sour
 use super::slab::Slab;
 use crate::plan::{Conv, Element, Home, Tensor, TensorId};
 
-/// One plane on loan from where it is stored.
+/// A plane, or two, on loan from where they are stored.
 pub struct Loan<'a> {
     data: &'a mut [u8],
     place: Place,
-    plane: Range<usize>,
+    /// In bytes; the second one may be empty.
+    planes: [Range<usize>; 2],
     tensor: &'a Tensor,
 }
 
@@ -24,31 +25,28 @@ enum Place {
 }
 
 impl Loan<'_> {
-    /// All bytes of the plane.
+    /// All bytes of the first plane.
     fn bytes(&mut self) -> &mut [u8] {
-        &mut self.data[self.plane.clone()]
+        &mut self.data[self.planes[0].clone()]
     }
 
-    /// The plane of numbers; 8-bit ones for `u8`.
+    /// The first plane of numbers; 8-bit ones for `u8`.
     pub fn plane<T: Pod>(&mut self) -> PlaneMut<'_, T> {
-        let (len, halo) = (self.tensor.plane_len(), self.tensor.shape.halo);
-        PlaneMut {
-            data: &mut bytemuck::cast_slice_mut(self.bytes())[..len],
-            halo,
-        }
+        numbers(self.tensor, self.bytes())
     }
 
-    /// The plane in the form in which kernels store results.
+    /// The first plane in the form in which kernels store results.
     pub fn store(&mut self) -> Store<'_> {
-        match self.tensor.element {
-            Element::F32 => Store::F32(self.plane()),
-            Element::U8(quantisation) => Store::U8(
-                self.plane(),
-                Quantisation {
-                    inverse_scale: 1.0 / quantisation.scale,
-                    zero: quantisation.zero,
-                },
-            ),
+        store(self.tensor, self.bytes())
+    }
+
+    /// Both planes in that form; not the second one if there is one only.
+    pub fn stores(&mut self) -> [Option<Store<'_>>; 2] {
+        match self.data.get_disjoint_mut(self.planes.clone()) {
+            Ok(planes) => {
+                planes.map(|bytes| (!bytes.is_empty()).then(|| store(self.tensor, bytes)))
+            }
+            Err(_) => [None, None],
         }
     }
 
@@ -69,6 +67,26 @@ impl Loan<'_> {
                 }
             }
         }
+    }
+}
+
+fn numbers<'a, T: Pod>(tensor: &Tensor, bytes: &'a mut [u8]) -> PlaneMut<'a, T> {
+    PlaneMut {
+        data: &mut bytemuck::cast_slice_mut(bytes)[..tensor.plane_len()],
+        halo: tensor.shape.halo,
+    }
+}
+
+fn store<'a>(tensor: &Tensor, bytes: &'a mut [u8]) -> Store<'a> {
+    match tensor.element {
+        Element::F32 => Store::F32(numbers(tensor, bytes)),
+        Element::U8(quantisation) => Store::U8(
+            numbers(tensor, bytes),
+            Quantisation {
+                inverse_scale: 1.0 / quantisation.scale,
+                zero: quantisation.zero,
+            },
+        ),
     }
 }
 
@@ -104,11 +122,7 @@ impl<'a> Slab<'a> {
             if conv.kernel == 1 && dz != 1 {
                 return &[];
             }
-            let at = (z * conv.stride + dz * conv.dilation).checked_sub(conv.dilation);
-            bytemuck::cast_slice(match at.filter(|&at| at < tensor.depth) {
-                Some(at) => self.bytes(id, at),
-                None => self.context.outside[usize::from(tensor.element.zero())],
-            })
+            self.tap(conv, id, z, dz)
         };
         Source {
             planes: [plane(0), plane(1), plane(2)],
@@ -117,33 +131,46 @@ impl<'a> Slab<'a> {
         }
     }
 
+    /// The plane of tensor `id` that tap `dz` of output plane `z` of `conv` reads.
+    pub fn tap<T: Pod>(&self, conv: &Conv, id: TensorId, z: usize, dz: usize) -> &[T] {
+        let tensor = &self.context.plan.tensors[id];
+        let at = (z * conv.stride + dz * conv.dilation).checked_sub(conv.dilation);
+        bytemuck::cast_slice(match at.filter(|&at| at < tensor.depth) {
+            Some(at) => self.bytes(id, at),
+            None => self.context.outside[usize::from(tensor.element.zero())],
+        })
+    }
+
     fn ring(&self, id: TensorId) -> usize {
         let rings = &self.context.stage.rings;
         rings.iter().position(|&ring| ring == id).unwrap_or(0)
     }
 
-    /// Plane `z` of tensor `id`, to be written; `None` if another slab stores it.
-    pub fn lend(&mut self, id: TensorId, z: usize) -> Option<Loan<'a>> {
+    /// Plane `z` of tensor `id`, or planes `z` and `z + 1`, to be written; `None` if another slab
+    /// stores them.
+    pub fn lend(&mut self, id: TensorId, z: usize, count: usize) -> Option<Loan<'a>> {
         let tensor = &self.context.plan.tensors[id];
         let len = tensor.plane_bytes();
-        let (place, slot, data) = match tensor.home {
+        let (place, slots, data) = match tensor.home {
             Home::Ring { slots, .. } => {
                 let ring = self.ring(id);
                 let data = mem::take(&mut self.rings[ring]);
-                (Place::Ring(ring), z % slots, data)
+                (Place::Ring(ring), [z % slots, (z + 1) % slots], data)
             }
             Home::Whole { .. } => {
                 let mut written = self.written.iter();
                 let index = written.position(|w| w.id == id && w.planes.contains(&z))?;
                 let written = &mut self.written[index];
                 let slot = z - written.planes.start;
-                (Place::Written(index), slot, mem::take(&mut written.data))
+                let data = mem::take(&mut written.data);
+                (Place::Written(index), [slot, slot + 1], data)
             }
         };
+        let [plane, next] = slots.map(|slot| slot * len..(slot + 1) * len);
         Some(Loan {
             data,
             place,
-            plane: slot * len..(slot + 1) * len,
+            planes: [plane, if count > 1 { next } else { 0..0 }],
             tensor,
         })
     }

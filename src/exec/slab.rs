@@ -11,7 +11,7 @@ use endocast_kernels::registry::{
 
 use super::parameters::Parameters;
 use crate::plan::{
-    Home, MAX_STEPS, Plan, Schedule, Stage, Step, Tensor, TensorId, Work, first_planes, slab,
+    Home, MAX_STEPS, Plan, Schedule, Stage, Step, Tensor, TensorId, Work, first_planes,
 };
 
 /// Most rings of a stage: two outputs a step.
@@ -44,6 +44,8 @@ pub struct Context<'a> {
     pub read: &'a [(TensorId, &'a [u8])],
     /// By the byte of which they consist: the planes outside the volume.
     pub outside: &'a [&'a [u8]; 256],
+    /// Weights of the stage's only step, made for this run.
+    pub weights: &'a [f32],
     pub parameters: &'a Parameters,
     pub kernels: &'a Kernels,
     pub clock: &'a [AtomicU64],
@@ -95,7 +97,7 @@ impl<'a> Share<'a> {
     fn split(self, context: &Context) -> (Share<'a>, Share<'a>) {
         let (plan, stage) = (context.plan, context.stage);
         let middle = self.slabs.start + self.slabs.len() / 2;
-        let start_of = |depth: usize, index: usize| slab(depth, index, stage.group.slabs).start;
+        let start_of = |depth: usize, index: usize| stage.group.slabs.planes(depth, index).start;
         let mut low: [Written; 2 * MAX_STEPS] = Default::default();
         let mut high: [Written; 2 * MAX_STEPS] = Default::default();
         for (index, Written { id, planes, data }) in self.written.into_iter().enumerate() {
@@ -179,16 +181,15 @@ impl<'a> Slab<'a> {
         ] = steps
         {
             // Alone, a convolution keeps each block of weights in cache over all planes.
+            let own = slabs.planes(step.depth, self.index);
             for block in 0..self.output_blocks(stage.group.steps.start) {
-                for z in slab(step.depth, self.index, slabs) {
+                for z in own.clone().step_by(step.planes) {
                     self.timed(0, |slab| {
                         slab.conv(stage.group.steps.start, conv, z, block..block + 1)
                     });
                 }
             }
-            for z in slab(step.depth, self.index, slabs) {
-                self.finish_plane(step, z);
-            }
+            own.for_each(|z| self.finish_plane(step, z));
             return;
         }
         let mut next = [0; MAX_STEPS];

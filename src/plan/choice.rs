@@ -6,6 +6,10 @@ use endocast_kernels::registry::{self, Choice, ConvInt8Kernel, ConvKernel, Polic
 
 use super::step::{Conv, Element, Layout, Tensor};
 
+/// From this many numbers on, the weights of a convolution with a stage of its own lie in the arena,
+/// which is mostly empty where the network is deep.
+const PASSING_WEIGHTS: usize = 1 << 19;
+
 /// A convolution's shape and the kernel that runs it.
 #[derive(Debug)]
 pub struct ConvChoice {
@@ -39,6 +43,7 @@ impl ConvChoice {
                 .clone()
                 .any(|source| source.layout != Layout::Blocked),
             outputs: out.blocks(),
+            depth: out.depth,
             height: out.shape.height,
             width: out.shape.width,
         };
@@ -82,13 +87,54 @@ impl ConvChoice {
         }
     }
 
-    /// Bytes of weights in the kernel's own form.
-    pub fn prepared_bytes(&self) -> usize {
-        let len = match &self.kernel {
-            Kernel::Single(choice) => choice.kernel.prepared_len(&self.problem),
-            Kernel::Int8(_) => None,
+    /// Output planes that one call computes: 1, or 2 of which the first is even.
+    pub fn planes(&self) -> usize {
+        match &self.kernel {
+            Kernel::Single(choice) => choice.kernel.planes(),
+            Kernel::Int8(_) => 1,
+        }
+    }
+
+    /// Numbers of the packed weights.
+    pub fn packed_len(&self) -> usize {
+        match self.kernel {
+            Kernel::Single(_) => self.problem.weights_len(),
+            Kernel::Int8(_) => self.problem.int8_weights_len(),
+        }
+    }
+
+    /// Bytes of the packed weights.
+    pub fn packed_bytes(&self) -> usize {
+        let size = match self.kernel {
+            Kernel::Single(_) => size_of::<f32>(),
+            Kernel::Int8(_) => size_of::<i8>(),
         };
-        len.unwrap_or(0) * size_of::<f32>()
+        self.packed_len() * size
+    }
+
+    /// Numbers of the kernel's own form of the weights; 0 if it takes the packed ones.
+    pub fn prepared_len(&self) -> usize {
+        match &self.kernel {
+            Kernel::Single(choice) => choice.kernel.prepared_len(&self.problem).unwrap_or(0),
+            Kernel::Int8(_) => 0,
+        }
+    }
+
+    /// Brings packed weights of consecutive output blocks into the kernel's own form.
+    pub fn prepare(&self, packed: &[f32], own: &mut [f32]) {
+        if let Kernel::Single(choice) = &self.kernel {
+            choice.kernel.prepare(&self.problem, packed, own);
+        }
+    }
+
+    /// Numbers of weights to make whenever the convolution runs, if it runs in a stage of its own: as
+    /// packed, then in the kernel's own form. 0 if they are kept.
+    pub fn passing_len(&self) -> usize {
+        let len = match self.kernel {
+            Kernel::Single(_) => self.packed_len() + self.prepared_len(),
+            Kernel::Int8(_) => 0,
+        };
+        if len < PASSING_WEIGHTS { 0 } else { len }
     }
 
     /// Multiply-accumulates of one output plane, padding channels included.

@@ -26,8 +26,8 @@ impl fmt::Display for Plan {
             writeln!(
                 f,
                 "stage {number}: {} slabs, workspace {} KiB, stores {}",
-                stage.group.slabs,
-                (stage.group.slabs * stage.slab_bytes()) >> 10,
+                stage.group.slabs.count,
+                (stage.group.slabs.count * stage.slab_bytes()) >> 10,
                 written.collect::<Vec<_>>().join(", "),
             )?;
             for index in stage.group.steps.clone() {

@@ -402,6 +402,7 @@ impl Fuser<'_> {
             name,
             work,
             depth,
+            planes: 1,
             measured: false,
         });
     }

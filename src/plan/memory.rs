@@ -29,6 +29,8 @@ pub enum Role {
     Workspace,
     /// A plane outside the volume, of tensors whose zero this byte is.
     Outside(u8),
+    /// Weights of the stage's only step: as packed, then in the kernel's own form if it has one.
+    Weights,
 }
 
 /// A group of steps with its memory.
@@ -40,6 +42,9 @@ pub struct Stage {
     pub rings: Vec<TensorId>,
     /// Numbers of kernel scratch per slab, behind its rings.
     pub scratch_len: usize,
+    /// Numbers of weights that are brought into their kernel's form when the stage starts, and not
+    /// kept.
+    pub weights_len: usize,
     /// Disjoint parts of the arena, by offset.
     pub regions: Vec<Region>,
 }
@@ -71,7 +76,12 @@ impl Stage {
             })
             .max()
             .unwrap_or(0);
+        let weights_len = match &convs[group.steps.clone()] {
+            [Some(conv)] => conv.passing_len(),
+            _ => 0,
+        };
         Stage {
+            weights_len,
             group,
             rings,
             scratch_len,
@@ -125,10 +135,14 @@ pub fn lay_out(tensors: &mut [Tensor], steps: &[Step], stages: &mut [Stage]) -> 
     }
     for (index, stage) in stages.iter().enumerate() {
         items.push(arena::Item {
-            len: stage.group.slabs * stage.slab_bytes(),
+            len: stage.group.slabs.count * stage.slab_bytes(),
             alive: index..=index,
         });
     }
+    items.extend(stages.iter().enumerate().map(|(index, stage)| arena::Item {
+        len: stage.weights_len * size_of::<f32>(),
+        alive: index..=index,
+    }));
     let outside = outside(tensors);
     items.extend(outside.values().map(|&len| arena::Item {
         len,
@@ -139,10 +153,14 @@ pub fn lay_out(tensors: &mut [Tensor], steps: &[Step], stages: &mut [Stage]) -> 
     for (&id, &offset) in whole.iter().zip(&offsets) {
         tensors[id].home = Home::Whole { offset };
     }
+    let count = stages.len();
     for (index, stage) in stages.iter_mut().enumerate() {
         let (reads, writes) = (stage.reads(steps), stage.writes(steps));
         let workspace = whole.len() + index;
         let mut roles = vec![(workspace, Role::Workspace)];
+        if stage.weights_len > 0 {
+            roles.push((workspace + count, Role::Weights));
+        }
         for (item, &id) in whole.iter().enumerate() {
             if writes.contains(&id) {
                 roles.push((item, Role::Written(id)));

@@ -18,7 +18,7 @@ use endocast_weights::Graph;
 pub use choice::{ConvChoice, Kernel};
 pub use memory::{Region, Role, Stage};
 pub use step::{Coefficients, Conv, Element, Home, Layout, Link, Step, Tensor, TensorId, Work};
-pub use stream::{Group, MAX_INPUTS, MAX_STEPS, Schedule, first_planes, slab};
+pub use stream::{Group, MAX_INPUTS, MAX_STEPS, Schedule, Slabs, first_planes};
 
 /// Longest edge of a grid.
 pub const MAX_EXTENT: usize = 1024;
@@ -116,7 +116,7 @@ impl Plan {
         options.policy.portable_only |= graph.is_quantised();
         let fuse::Fused {
             mut tensors,
-            steps,
+            mut steps,
             normalisations,
         } = fuse::fuse(graph, grid)?;
         for step in &steps {
@@ -125,8 +125,6 @@ impl Plan {
                 *halo = (*halo).max(step.halo(id));
             }
         }
-        let threads = options.threads.max(1);
-        let groups = stream::group(&steps, &mut tensors, threads);
         let convs: Vec<_> = steps
             .iter()
             .map(|step| match &step.work {
@@ -134,6 +132,10 @@ impl Plan {
                 _ => None,
             })
             .collect();
+        for (step, conv) in steps.iter_mut().zip(&convs) {
+            step.planes = conv.as_ref().map_or(1, ConvChoice::planes);
+        }
+        let groups = stream::group(&steps, &mut tensors, options.threads.max(1));
         let mut stages: Vec<Stage> = groups
             .into_iter()
             .map(|group| Stage::new(group, &tensors, &steps, &convs))
@@ -160,13 +162,30 @@ impl Plan {
         &self.tensors[self.tensors.len() - 1]
     }
 
-    /// Bytes of weights that kernels keep in a form of their own.
+    /// Whether the weights of step `index` are brought into their kernel's form in every run.
+    pub fn has_passing_weights(&self, index: usize) -> bool {
+        let mut stages = self.stages.iter();
+        stages.any(|stage| stage.weights_len > 0 && stage.group.steps.contains(&index))
+    }
+
+    /// Bytes of weights that are kept in a form of the kernels' own.
     pub fn prepared_bytes(&self) -> usize {
-        self.convs
-            .iter()
-            .flatten()
-            .map(ConvChoice::prepared_bytes)
-            .sum()
+        let kept =
+            (self.convs.iter().enumerate()).filter(|(index, _)| !self.has_passing_weights(*index));
+        let lens = kept.filter_map(|(_, conv)| Some(conv.as_ref()?.prepared_len()));
+        lens.sum::<usize>() * size_of::<f32>()
+    }
+
+    /// Bytes that step `index` reads and writes, each once: tensors, and weights as packed.
+    pub fn step_bytes(&self, index: usize) -> usize {
+        let step = &self.steps[index];
+        let outputs = step.outputs().into_iter().flatten();
+        let tensors = step.inputs().into_iter().chain(outputs);
+        let tensors: usize = tensors.map(|id| self.tensors[id].bytes()).sum();
+        tensors
+            + self.convs[index]
+                .as_ref()
+                .map_or(0, ConvChoice::packed_bytes)
     }
 
     /// Multiply-accumulates of one run, padding channels included, recomputation at cuts not.
@@ -291,7 +310,7 @@ sigmoid probability last
         assert_eq!(whole, ["image", "skip.act", "low", "shrink", "probability"]);
         for tensor in &plan.tensors {
             if let Home::Ring { slots, .. } = tensor.home {
-                assert!((1..=5).contains(&slots), "{}: {slots} planes", tensor.name);
+                assert!((1..=6).contains(&slots), "{}: {slots} planes", tensor.name);
             }
         }
     }

@@ -233,7 +233,8 @@ pub enum Link {
     Softmax,
 }
 
-/// One operation of the plan: computes any one plane of its outputs from planes of its inputs.
+/// One operation of the plan: computes any one plane of its outputs, or two at a time, from planes of
+/// its inputs.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// The graph node that gives the step its name.
@@ -242,13 +243,15 @@ pub struct Step {
     pub work: Work,
     /// Planes of its outputs.
     pub depth: usize,
+    /// Planes computed at a time: 1, or 2 of which the first is even; divides `depth`.
+    pub planes: usize,
     /// Whether an instance normalisation needs the statistics of its first output.
     pub measured: bool,
 }
 
 impl Step {
     /// Calls `visit` with every tensor read and the planes of it (clipped to its depth) that output
-    /// plane `z` needs.
+    /// planes `z..z + self.planes` need.
     pub fn for_each_input(
         &self,
         z: usize,
@@ -259,12 +262,12 @@ impl Step {
             Work::Conv(conv) => {
                 let reach = conv.kernel / 2 * conv.dilation;
                 for &source in &conv.sources {
-                    let centre = z * conv.stride;
-                    let end = (centre + reach + 1).min(tensors[source].depth);
-                    visit(source, centre.saturating_sub(reach)..end);
+                    let start = (z * conv.stride).saturating_sub(reach);
+                    let end = (z + self.planes - 1) * conv.stride + reach + 1;
+                    visit(source, start..end.min(tensors[source].depth));
                 }
                 if let Some(residual) = conv.residual {
-                    visit(residual, z..z + 1);
+                    visit(residual, z..z + self.planes);
                 }
             }
             Work::Upsample { source, planes, .. } => {

@@ -21,14 +21,31 @@ pub struct Group {
     /// Indices into the plan's steps.
     pub steps: Range<usize>,
     /// Slabs that the group is cut into.
-    pub slabs: usize,
+    pub slabs: Slabs,
     /// Bytes of ring memory per slab.
     pub ring_bytes: usize,
 }
 
-/// The planes of a `depth`-plane tensor that slab `index` of `slabs` owns.
-pub fn slab(depth: usize, index: usize, slabs: usize) -> Range<usize> {
-    depth * index / slabs..depth * (index + 1) / slabs
+/// How a group is cut into slabs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slabs {
+    /// How many.
+    pub count: usize,
+    /// Planes that are not cut apart, in tensors that consist of such.
+    pub unit: usize,
+}
+
+impl Slabs {
+    /// The planes of a `depth`-plane tensor that slab `index` owns.
+    pub fn planes(self, depth: usize, index: usize) -> Range<usize> {
+        let unit = if depth.is_multiple_of(self.unit) {
+            self.unit
+        } else {
+            1
+        };
+        let cut = |index: usize| depth / unit * index / self.count * unit;
+        cut(index)..cut(index + 1)
+    }
 }
 
 /// Cuts `steps` into groups for `threads` threads and decides which tensors become rings.
@@ -46,12 +63,12 @@ pub fn group(steps: &[Step], tensors: &mut [Tensor], threads: usize) -> Vec<Grou
     let mut groups = Vec::new();
     for end in cuts {
         let members = start..end;
-        let shortest = steps[members.clone()]
-            .iter()
-            .map(|step| step.depth)
-            .min()
-            .unwrap_or(1);
-        let slabs = threads.min(shortest).max(1);
+        let group = &steps[members.clone()];
+        let shortest = group.iter().map(|step| step.depth / step.planes).min();
+        let slabs = Slabs {
+            count: threads.min(shortest.unwrap_or(1)).max(1),
+            unit: group.iter().map(|step| step.planes).max().unwrap_or(1),
+        };
         let ring_bytes = make_rings(steps, tensors, members.clone(), slabs);
         groups.push(Group {
             steps: members,
@@ -111,7 +128,7 @@ fn make_rings(
     steps: &[Step],
     tensors: &mut [Tensor],
     members: Range<usize>,
-    slabs: usize,
+    slabs: Slabs,
 ) -> usize {
     let group = &steps[members];
     let inner: Vec<TensorId> = (0..tensors.len())
@@ -120,7 +137,7 @@ fn make_rings(
         })
         .collect();
     let mut slots = vec![0; tensors.len()];
-    for index in 0..slabs {
+    for index in 0..slabs.count {
         count_slots(group, tensors, index, slabs, &mut slots);
     }
     let mut len = 0;
@@ -139,7 +156,7 @@ fn count_slots(
     group: &[Step],
     tensors: &[Tensor],
     index: usize,
-    slabs: usize,
+    slabs: Slabs,
     slots: &mut [usize],
 ) {
     let mut next = [0; MAX_STEPS];
@@ -156,7 +173,7 @@ fn count_slots(
                 slots[id] = slots[id].max(made[writer] - planes.start);
             }
         });
-        made[step] = z + 1;
+        made[step] = z + group[step].planes;
     });
 }
 
@@ -166,13 +183,14 @@ pub fn first_planes(
     group: &[Step],
     tensors: &[Tensor],
     index: usize,
-    slabs: usize,
+    slabs: Slabs,
     first: &mut [usize],
 ) {
     for (first, step) in first.iter_mut().zip(group) {
-        *first = slab(step.depth, index, slabs).start;
+        *first = slabs.planes(step.depth, index).start;
     }
     for reader in (0..group.len()).rev() {
+        first[reader] -= first[reader] % group[reader].planes;
         group[reader].for_each_input(first[reader], tensors, |id, planes| {
             if let Some(writer) = producer(&group[..reader], id) {
                 first[writer] = first[writer].min(planes.start);
@@ -181,7 +199,8 @@ pub fn first_planes(
     }
 }
 
-/// Drives `compute(step, plane)` so that every plane's inputs come before it, as late as possible.
+/// Drives `compute(step, plane)` so that every plane's inputs come before it, as late as possible; of
+/// planes that a step computes together only the first is named.
 pub struct Schedule<'g> {
     /// Steps of the group.
     pub group: &'g [Step],
@@ -193,13 +212,13 @@ pub struct Schedule<'g> {
 
 impl Schedule<'_> {
     /// Computes all planes of slab `index`.
-    pub fn run(&mut self, index: usize, slabs: usize, mut compute: impl FnMut(usize, usize)) {
+    pub fn run(&mut self, index: usize, slabs: Slabs, mut compute: impl FnMut(usize, usize)) {
         // Steps whose outputs leave the group set the pace together, so that rings stay short.
         let deepest = self.group.iter().map(|step| step.depth).max().unwrap_or(0);
-        for tick in slab(deepest, index, slabs) {
+        for tick in slabs.planes(deepest, index) {
             for step in 0..self.group.len() {
                 let depth = self.group[step].depth;
-                let own = slab(depth, index, slabs);
+                let own = slabs.planes(depth, index);
                 let target = ((tick + 1) * depth / deepest).min(own.end);
                 self.advance(step, target, &mut compute);
             }
@@ -221,7 +240,7 @@ impl Schedule<'_> {
                 self.advance(writer, end, compute);
             }
             compute(step, z);
-            self.next[step] = z + 1;
+            self.next[step] = z + self.group[step].planes;
         }
     }
 }

@@ -2,17 +2,16 @@
 
 /// The value of a half-precision bit pattern; exact.
 pub fn from_f16(bits: u16) -> f32 {
-    let sign = u32::from(bits >> 15) << 31;
-    let exponent = u32::from(bits >> 10) & 31;
-    let mantissa = u32::from(bits) & 0x3ff;
-    match exponent {
-        0 => {
-            let magnitude = mantissa as f32 * f32::from_bits(0x3380_0000); // 2^-24
-            f32::from_bits(sign | magnitude.to_bits())
-        }
-        31 => f32::from_bits(sign | 0x7f80_0000 | mantissa << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | mantissa << 13),
-    }
+    let sign = u32::from(bits & 0x8000) << 16;
+    let magnitude = u32::from(bits & 0x7fff) << 13;
+    // Exponents are biased by 15 there and by 127 here; the product also normalises subnormals.
+    let finite = (f32::from_bits(magnitude) * f32::from_bits((127 + 112) << 23)).to_bits();
+    let special = if bits & 0x7c00 == 0x7c00 {
+        0x7f80_0000
+    } else {
+        0
+    };
+    f32::from_bits(sign | finite | special)
 }
 
 /// The nearest half-precision bit pattern, ties to even; too large a value becomes infinite.

@@ -226,7 +226,14 @@ impl Model {
         let bytes = &self.bytes[tensor.range.clone()];
         match tensor.dtype {
             Dtype::F32 => Some(Values(Numbers::InPlace(bytes))),
-            Dtype::F16 => Some(Values(Numbers::Expanded(expand(bytes)))),
+            Dtype::F16 => {
+                let mut expanded = AlignedBytes::zeroed(bytes.len() * 2);
+                expand(
+                    bytemuck::cast_slice(bytes),
+                    bytemuck::cast_slice_mut(expanded.as_mut_slice()),
+                );
+                Some(Values(Numbers::Expanded(expanded)))
+            }
             Dtype::I8 => None,
         }
     }
@@ -242,6 +249,36 @@ impl Model {
     /// Checksum of the whole file, in hexadecimal digits.
     pub fn file_sha256(&self) -> String {
         sha256_hex(&self.bytes)
+    }
+
+    /// The numbers of [`tensor`](Self::tensor) where they lie in the model; `None` also if they would
+    /// have to be expanded.
+    pub fn in_place(&self, node: usize, role: Role) -> Option<&[f32]> {
+        let tensor = self.tensors.get(&(node, role))?;
+        let bytes = &self.bytes[tensor.range.clone()];
+        (tensor.dtype == Dtype::F32).then(|| bytemuck::cast_slice(bytes))
+    }
+
+    /// How many numbers that tensor has, padding included.
+    pub fn tensor_len(&self, node: usize, role: Role) -> Option<usize> {
+        let tensor = self.tensors.get(&(node, role))?;
+        Some(tensor.range.len() / tensor.dtype.size())
+    }
+
+    /// Copies the numbers from number `first` on to `out`, which does not reach past the last one;
+    /// leaves it as it is where [`tensor`](Self::tensor) gives `None`.
+    pub fn copy_tensor(&self, node: usize, role: Role, first: usize, out: &mut [f32]) {
+        let Some(tensor) = self.tensors.get(&(node, role)) else {
+            return;
+        };
+        let bytes = &self.bytes[tensor.range.clone()];
+        match tensor.dtype {
+            Dtype::F32 => {
+                out.copy_from_slice(&bytemuck::cast_slice(bytes)[first..first + out.len()]);
+            }
+            Dtype::F16 => expand(&bytemuck::cast_slice(bytes)[first..first + out.len()], out),
+            Dtype::I8 => {}
+        }
     }
 
     /// Compares the data section with the `payload_sha256` of the metadata.
@@ -388,14 +425,8 @@ fn match_tensors(
     }
 }
 
-fn expand(bytes: &[u8]) -> AlignedBytes {
-    let mut expanded = AlignedBytes::zeroed(bytes.len() * 2);
-    let values: &mut [f32] = bytemuck::cast_slice_mut(expanded.as_mut_slice());
-    for (value, &bits) in values
-        .iter_mut()
-        .zip(bytemuck::cast_slice::<u8, u16>(bytes))
-    {
+fn expand(halves: &[u16], out: &mut [f32]) {
+    for (value, &bits) in out.iter_mut().zip(halves) {
         *value = from_f16(bits);
     }
-    expanded
 }

@@ -130,7 +130,7 @@ impl Vector for Ymm {
 }
 
 entry_points!(f32 Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
-entry_points!(wino2x4 Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
+entry_points!(wino2x2x4 Group<Ymm, 2>, tile 6, features "avx2,fma,f16c");
 entry_points!(exact Group<Ymm, 2>, features "avx2,fma,f16c");
 
 /// The sums of a voxel, two registers.

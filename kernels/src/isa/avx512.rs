@@ -123,7 +123,7 @@ impl Vector for Zmm {
 }
 
 entry_points!(f32 Zmm, tile 28, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
-entry_points!(wino2x4 Zmm, tile 24, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
+entry_points!(wino2x2x4 Zmm, tile 24, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
 entry_points!(exact Zmm, features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq");
 
 /// The same with separate multiply and add.

@@ -27,9 +27,9 @@ macro_rules! entry_points {
             pointwise(crate::contract::PointwiseArgs) = crate::op::pointwise::pointwise::<$vector>;
         }
     };
-    (wino2x4 $vector:ty, tile $tile:literal $(, features $features:literal)?) => {
+    (wino2x2x4 $vector:ty, tile $tile:literal $(, features $features:literal)?) => {
         entry_points! { @ $vector, $($features,)?
-            wino2x4(crate::contract::ConvArgs) = crate::op::winograd::winograd::<$vector, $tile>;
+            wino2x2x4(crate::contract::ConvArgs) = crate::op::winograd::winograd::<$vector, $tile>;
         }
     };
     (exact $vector:ty $(, features $features:literal)?) => {

@@ -114,7 +114,7 @@ impl Quad {
 }
 
 entry_points!(f32 Group<Quad, 4>, tile 2);
-entry_points!(wino2x4 Group<Quad, 4>, tile 2);
+entry_points!(wino2x2x4 Group<Quad, 4>, tile 2);
 entry_points!(exact Group<Quad, 4>);
 
 /// The sums of a voxel.

@@ -128,7 +128,7 @@ impl Vector for Xmm {
 }
 
 entry_points!(f32 Group<Xmm, 4>, tile 2, features "sse2");
-entry_points!(wino2x4 Group<Xmm, 4>, tile 2, features "sse2");
+entry_points!(wino2x2x4 Group<Xmm, 4>, tile 2, features "sse2");
 entry_points!(exact Group<Xmm, 4>, features "sse2");
 
 /// The sums of a voxel, four registers.

@@ -9,6 +9,7 @@ use crate::vector::Vector;
 /// The direct sum runs every problem on the packed weights and needs no memory.
 pub(crate) static DIRECT: Form = Form {
     accepts: |_| Ok(()),
+    planes: 1,
     prepared: None,
     scratch_len: |_| 0,
 };

@@ -1,32 +1,42 @@
-//! Convolution by minimal filtering: F(2,3) down the columns, F(4,3) along the rows (Winograd 1980;
-//! Lavin and Gray, arXiv 1509.09308), direct over the three planes.
+//! Convolution by minimal filtering: F(2,3) across the planes and down the columns, F(4,3) along the
+//! rows (Winograd 1980; Lavin and Gray, arXiv 1509.09308).
 //!
-//! A tile of 2 x 4 outputs takes 24 products per input channel and plane instead of 72: with `d` the
-//! 4 x 6 inputs around it and `g` the 3 x 3 weights, the outputs are
-//! `A2' [(G2 g G4') * (B2' d B4)] A4` with the element-wise product summed over channels and planes.
-//! Tiles are worked on in chunks, and a chunk row of points by row of points, so that what lies
-//! between transform and product stays in the first-level cache: transform the inputs to six points,
-//! multiply those with the weights of every output block, and when all four rows are done transform
-//! the sums back.
+//! A tile of 2 x 2 x 4 outputs takes 96 products per input channel instead of 432: with `d` the
+//! 4 x 4 x 6 inputs around it and `g` the 3 x 3 x 3 weights, the outputs are the transforms
+//! `A2' x A2' x A4'` of the element-wise product of `(G2 x G2 x G4) g` and `(B2' x B2' x B4') d`,
+//! summed over channels. Tiles are worked on in chunks, and a chunk row of points by row of points, so
+//! that what lies between transform and product stays in the first-level cache: transform the inputs
+//! to six points, multiply those with the weights of every output block, and when all rows are done
+//! transform the sums back. Across the planes that happens as the products are made.
 
 use std::iter;
 use std::ops::Range;
 
 use super::finish::Finish;
 use super::tile_width;
-use crate::contract::{ConvArgs, ConvProblem, LANES};
+use crate::contract::{ConvArgs, ConvProblem, LANES, Source};
 use crate::registry::{Form, Prepared};
 use crate::vector::Vector;
 
-/// Output rows and columns of a tile.
+/// Output rows and columns of a tile, in each of two planes.
 pub(super) const TILE: [usize; 2] = [2, 4];
-/// Input rows and columns of a tile, and products per input value.
+/// Input rows and columns of a tile, in each of `DEPTH` planes.
 pub(super) const PATCH: [usize; 2] = [4, 6];
+const DEPTH: usize = 4;
+/// Products per input value after the transform across the planes.
 pub(super) const POINTS: usize = PATCH[0] * PATCH[1];
 /// Tiles per chunk.
 pub(super) const CHUNK: usize = 24;
+/// Elements of a point's sums, of one output plane.
+const SUMS: usize = CHUNK * LANES;
 /// Taps along each axis.
 pub(super) const TAPS: usize = 3;
+/// Fewer output voxels than this would not pay for the transform of the weights.
+const FEWEST_VOXELS: usize = 1024;
+/// The points across the planes in the order in which their products are made: the sum and the
+/// difference of the first two start the sums of the two output planes, and the other two each go
+/// on with one of them.
+const ACROSS: [usize; DEPTH] = [1, 2, 0, 3];
 
 const G2: [[f64; TAPS]; PATCH[0]] = [
     [1.0, 0.0, 0.0],
@@ -45,25 +55,29 @@ const G4: [[f64; TAPS]; PATCH[1]] = [
 
 pub(crate) static WINOGRAD: Form = Form {
     accepts,
+    planes: 2,
     prepared: Some(Prepared {
-        len: |problem| problem.outputs * weights_per_block(problem),
+        block_len: weights_per_block,
         fill: prepare,
     }),
     scratch_len: |problem| {
-        PATCH[1] * point_len(problem) + problem.outputs * POINTS * CHUNK * LANES + LANES
+        PATCH[1] * point_len(problem) + problem.outputs * 2 * POINTS * SUMS + LANES
     },
 };
 
 fn accepts(problem: &ConvProblem) -> Result<(), &'static str> {
+    let [rows, columns] = grid(problem);
     match problem {
         ConvProblem { kernel: 1, .. } => Err("one tap"),
         ConvProblem { planar: true, .. } => Err("planar input"),
         ConvProblem { stride: 2, .. } => Err("stride 2"),
         ConvProblem { dilation: 2.., .. } => Err("dilated"),
-        _ if grid(problem).iter().product::<usize>() * TILE[0] * TILE[1]
-            > 2 * problem.height * problem.width =>
-        {
+        _ if problem.depth % 2 == 1 => Err("planes do not pair up"),
+        _ if rows * columns * TILE[0] * TILE[1] > 2 * problem.height * problem.width => {
             Err("most of each tile would be empty")
+        }
+        _ if problem.depth * problem.height * problem.width < FEWEST_VOXELS => {
+            Err("the volume is too small")
         }
         _ => Ok(()),
     }
@@ -78,36 +92,38 @@ pub(super) fn grid(problem: &ConvProblem) -> [usize; 2] {
 }
 
 /// Elements of the transformed weights of one output block:
-/// `[out block][point][in block][dz][16 in][16 out]`.
+/// `[row of points][point across][point][in block][16 in][16 out]`.
 fn weights_per_block(problem: &ConvProblem) -> usize {
-    POINTS * problem.inputs * TAPS * LANES * LANES
+    DEPTH * POINTS * problem.inputs * LANES * LANES
 }
 
 /// Elements from one point to the next in a row of points of the transformed inputs of a chunk,
-/// `[point][in block][dz][tile][16]`. One vector more than needed, lest all points of a tile fall
-/// into the same cache set.
+/// `[point][in block][tile][16]`. One vector more than needed, lest all points of a tile fall into
+/// the same cache set.
 fn point_len(problem: &ConvProblem) -> usize {
-    problem.inputs * TAPS * CHUNK * LANES + LANES
+    problem.inputs * CHUNK * LANES + LANES
 }
 
 fn prepare(problem: &ConvProblem, packed: &[f32], out: &mut [f32]) {
     const SQUARE: usize = LANES * LANES;
-    let planes = problem.inputs * TAPS;
-    for (block, packed) in packed.chunks_exact(problem.weights_per_block()).enumerate() {
-        for (plane, taps) in packed.chunks_exact(TAPS * TAPS * SQUARE).enumerate() {
+    let blocks = packed.chunks_exact(TAPS * TAPS * TAPS * SQUARE);
+    for (block, taps) in blocks.enumerate() {
+        for (across, &z) in ACROSS.iter().enumerate() {
             for (y, along_y) in G2.iter().enumerate() {
                 let mut row = [[0.0; SQUARE]; TAPS];
-                for (dy, factor) in along_y.iter().enumerate() {
-                    for (dx, row) in row.iter_mut().enumerate() {
-                        let tap = &taps[(dy * TAPS + dx) * SQUARE..][..SQUARE];
-                        for (sum, &weight) in row.iter_mut().zip(tap) {
-                            *sum += factor * f64::from(weight);
-                        }
+                for tap in 0..TAPS * TAPS * TAPS {
+                    let factor = G2[z][tap / (TAPS * TAPS)] * along_y[tap / TAPS % TAPS];
+                    if factor == 0.0 {
+                        continue;
+                    }
+                    let weights = &taps[tap * SQUARE..][..SQUARE];
+                    for (sum, &weight) in row[tap % TAPS].iter_mut().zip(weights) {
+                        *sum += factor * f64::from(weight);
                     }
                 }
                 for (x, [a, b, c]) in G4.iter().enumerate() {
-                    let point = block * POINTS + y * PATCH[1] + x;
-                    let out = &mut out[(point * planes + plane) * SQUARE..][..SQUARE];
+                    let point = (y * DEPTH + across) * PATCH[1] + x;
+                    let out = &mut out[(point * problem.inputs + block) * SQUARE..][..SQUARE];
                     for (i, out) in out.iter_mut().enumerate() {
                         *out = (a * row[0][i] + b * row[1][i] + c * row[2][i]) as f32;
                     }
@@ -125,43 +141,66 @@ fn prepare(problem: &ConvProblem, packed: &[f32], out: &mut [f32]) {
 pub(crate) unsafe fn winograd<V: Vector, const WIDTH: usize>(args: &mut ConvArgs) {
     let problem = args.problem;
     let point_len = point_len(&problem);
-    let depth = problem.inputs * TAPS;
     let tiles = grid(&problem).iter().product();
+    let Some(next) = &mut args.next else {
+        return;
+    };
     // SAFETY: `check` proved the scratch to hold the transformed inputs, the sums, and the vector
     // that alignment may cost; the weights hold every output block.
     unsafe {
         let scratch = args.scratch.as_mut_ptr();
         let inputs = scratch.add(scratch.align_offset(64).min(LANES));
         let sums = inputs.add(PATCH[1] * point_len);
-        let finish = Finish::<V::Part>::new(&mut args.epilogue, problem.height, problem.width);
+        let [height, width] = [problem.height, problem.width];
+        let finish = [
+            Finish::<V::Part>::new(&mut args.epilogue, height, width),
+            Finish::<V::Part>::new(&mut next.epilogue, height, width),
+        ];
+        let volume = Volume {
+            problem,
+            sources: args.sources,
+            next: next.planes,
+        };
         for first in (0..tiles).step_by(CHUNK) {
             let chunk = first..(first + CHUNK).min(tiles);
             for y in 0..PATCH[0] {
-                transform::<V::Part>(args, chunk.clone(), y, inputs, point_len);
-                for (i, block) in args.blocks.clone().enumerate() {
-                    for x in 0..PATCH[1] {
-                        let point = block * POINTS + y * PATCH[1] + x;
-                        products::<V, WIDTH>(
-                            args.weights.as_ptr().add(point * depth * LANES * LANES),
-                            inputs.add(x * point_len),
-                            depth,
-                            chunk.len(),
-                            sums.add((i * POINTS + y * PATCH[1] + x) * CHUNK * LANES),
+                for (across, z) in ACROSS.into_iter().enumerate() {
+                    volume.transform::<V::Part>(chunk.clone(), z, y, inputs, point_len);
+                    for (i, block) in args.blocks.clone().enumerate() {
+                        let weights = args.weights.as_ptr().add(
+                            block * weights_per_block(&problem)
+                                + (y * DEPTH + across) * PATCH[1] * problem.inputs * LANES * LANES,
                         );
+                        for x in 0..PATCH[1] {
+                            products::<V, WIDTH>(
+                                weights.add(x * problem.inputs * LANES * LANES),
+                                inputs.add(x * point_len),
+                                problem.inputs,
+                                chunk.len(),
+                                across,
+                                [
+                                    sums.add((i * 2 * POINTS + y * PATCH[1] + x) * SUMS),
+                                    sums.add(((i * 2 + 1) * POINTS + y * PATCH[1] + x) * SUMS),
+                                ],
+                            );
+                        }
                     }
                 }
             }
             for (i, block) in args.blocks.clone().enumerate() {
                 let bias = args.bias.as_ptr().add(block * LANES);
-                for run in runs(&problem, chunk.clone()) {
-                    for tile in 0..run.len {
-                        let at = [run.row, run.column + tile * TILE[1]];
-                        let sums = sums.add((i * POINTS * CHUNK + run.first + tile) * LANES);
-                        let inside = [
-                            TILE[0].min(problem.height - at[0]),
-                            TILE[1].min(problem.width - at[1]),
-                        ];
-                        output(sums, bias, &finish, block, at, inside);
+                for (plane, finish) in finish.iter().enumerate() {
+                    let sums = sums.add((i * 2 + plane) * POINTS * SUMS);
+                    for run in runs(&problem, chunk.clone()) {
+                        for tile in 0..run.len {
+                            let at = [run.row, run.column + tile * TILE[1]];
+                            let inside = [
+                                TILE[0].min(problem.height - at[0]),
+                                TILE[1].min(problem.width - at[1]),
+                            ];
+                            let sums = sums.add((run.first + tile) * LANES);
+                            output(sums, bias, finish, block, at, inside);
+                        }
                     }
                 }
             }
@@ -198,33 +237,46 @@ pub(super) fn runs(problem: &ConvProblem, chunk: Range<usize>) -> impl Iterator<
     })
 }
 
-/// Row `y` of the transformed inputs of a chunk of tiles.
-///
-/// # Safety
-///
-/// As for `winograd`; `inputs` has room for six points.
-#[inline(always)]
-unsafe fn transform<P: Vector>(
-    args: &ConvArgs,
-    chunk: Range<usize>,
-    y: usize,
-    inputs: *mut f32,
-    point_len: usize,
-) {
-    let problem = &args.problem;
-    let mut to = inputs;
-    // SAFETY: a tile starts one row and one column before its outputs, which is inside the halo;
-    // where it ends beyond the halo `clip` takes over. `to` counts in-blocks, planes and tiles.
-    unsafe {
-        for source in args.sources {
-            let shape = source.shape;
-            let pitch = shape.pitch() * LANES;
-            for block in 0..source.blocks {
-                let corner = block * shape.area() + shape.voxel(0, 0) - shape.pitch() - 1;
-                for plane in source.planes {
-                    let plane = plane.as_ptr().add(corner * LANES);
+/// What the two output planes are computed from.
+struct Volume<'a> {
+    problem: ConvProblem,
+    sources: &'a [Source<'a>],
+    /// The fourth plane of each source.
+    next: &'a [&'a [f32]],
+}
+
+impl Volume<'_> {
+    /// Row `y` of the transformed inputs of a chunk of tiles at point `z` across the planes.
+    ///
+    /// # Safety
+    ///
+    /// As for `winograd`; `inputs` has room for six points.
+    #[inline(always)]
+    unsafe fn transform<P: Vector>(
+        &self,
+        chunk: Range<usize>,
+        z: usize,
+        y: usize,
+        inputs: *mut f32,
+        point_len: usize,
+    ) {
+        let problem = &self.problem;
+        let mut to = inputs;
+        // SAFETY: a tile starts one row and one column before its outputs, which is inside the halo;
+        // where it ends beyond the halo `clip` takes over. `to` counts in-blocks and tiles.
+        unsafe {
+            for (source, next) in self.sources.iter().zip(self.next) {
+                let shape = source.shape;
+                let pitch = shape.pitch() * LANES;
+                let [before, at, after] = source.planes;
+                let planes = [before, at, after, next];
+                let [one, other] = pair(z);
+                let planes = [planes[one].as_ptr(), planes[other].as_ptr()];
+                for block in 0..source.blocks {
+                    let corner = block * shape.area() + shape.voxel(0, 0) - shape.pitch() - 1;
                     for run in runs(problem, chunk.clone()) {
-                        let from = plane.add(run.row * pitch + run.column * LANES);
+                        let start = corner * LANES + run.row * pitch + run.column * LANES;
+                        let from = [planes[0].add(start), planes[1].add(start)];
                         let to = to.add(run.first * LANES);
                         // Input rows and columns that exist, the far halo included.
                         let rows = problem.height + 2 - run.row;
@@ -233,25 +285,35 @@ unsafe fn transform<P: Vector>(
                             true => 0,
                             false => run.len.min((columns + TILE[1] - PATCH[1]) / TILE[1]),
                         };
-                        input::<P>(from, pitch, y, whole, to, point_len);
+                        input::<P>(from, pitch, [z, y], whole, to, point_len);
                         for tile in whole..run.len {
                             let skip = tile * TILE[1];
-                            let patch = clip(from.add(skip * LANES), pitch, [rows, columns - skip]);
+                            let inside = [rows, columns - skip];
+                            let patches = [
+                                clip(from[0].add(skip * LANES), pitch, inside),
+                                clip(from[1].add(skip * LANES), pitch, inside),
+                            ];
+                            let from = [patches[0].as_ptr().cast(), patches[1].as_ptr().cast()];
                             let to = to.add(tile * LANES);
-                            input::<P>(
-                                patch.as_ptr().cast(),
-                                PATCH[1] * LANES,
-                                y,
-                                1,
-                                to,
-                                point_len,
-                            );
+                            input::<P>(from, PATCH[1] * LANES, [z, y], 1, to, point_len);
                         }
                     }
                     to = to.add(CHUNK * LANES);
                 }
             }
         }
+    }
+}
+
+/// The two of four planes or rows that point `point` of `B2'` takes: their sum for point 1, the
+/// first less the second for the others. Point 3 has the other sign than usual, so that its products
+/// are added.
+fn pair(point: usize) -> [usize; 2] {
+    match point {
+        0 => [0, 2],
+        1 => [1, 2],
+        2 => [2, 1],
+        _ => [3, 1],
     }
 }
 
@@ -280,44 +342,45 @@ unsafe fn clip(
     patch
 }
 
-/// Row `y` of `B2' d B4` for `count` neighbouring tiles; point `x` of the first goes to
-/// `to + x * point_len`, those of the others follow it.
+/// Row `y` of the transform of `count` neighbouring tiles; point `x` of the first goes to
+/// `to + x * point_len`, those of the others follow it. `from` are the two planes of [`pair`].
 ///
 /// # Safety
 ///
 /// The processor has the instruction set of `P`; 4 rows, `pitch` elements apart, of the tiles'
-/// voxels may be read at `from`, and `count` times 16 values be written for each of six points.
+/// voxels may be read in both planes, and `count` times 16 values be written for each of six points.
 #[inline(always)]
 unsafe fn input<P: Vector>(
-    from: *const f32,
+    from: [*const f32; 2],
     pitch: usize,
-    y: usize,
+    [z, y]: [usize; 2],
     count: usize,
     to: *mut f32,
     point_len: usize,
 ) {
     // SAFETY: passed on from the caller.
     unsafe {
-        // B2' takes the sum of rows 1 and 2, and three differences.
-        let row = |y: usize| from.add(y * pitch);
-        match y {
-            0 => combine::<P, false>(row(0), row(2), count, to, point_len),
-            1 => combine::<P, true>(row(1), row(2), count, to, point_len),
-            2 => combine::<P, false>(row(2), row(1), count, to, point_len),
-            _ => combine::<P, false>(row(1), row(3), count, to, point_len),
+        let [one, other] = pair(y);
+        let rows_in = |plane: *const f32| [plane.add(one * pitch), plane.add(other * pitch)];
+        let rows = [rows_in(from[0]), rows_in(from[1])];
+        match (z, y) {
+            (1, 1) => combine::<P, true, true>(rows, count, to, point_len),
+            (1, _) => combine::<P, true, false>(rows, count, to, point_len),
+            (_, 1) => combine::<P, false, true>(rows, count, to, point_len),
+            _ => combine::<P, false, false>(rows, count, to, point_len),
         }
     }
 }
 
-/// `(a + b)' B4` or `(a - b)' B4` for `count` neighbouring tiles.
+/// `B4'` of the sum or difference of two planes' sums or differences of two rows, for `count`
+/// neighbouring tiles.
 ///
 /// # Safety
 ///
-/// As for `input`, where `a` and `b` are two of the rows.
+/// As for `input`, of which `rows` are the rows in question.
 #[inline(always)]
-unsafe fn combine<P: Vector, const SUM: bool>(
-    a: *const f32,
-    b: *const f32,
+unsafe fn combine<P: Vector, const Z_SUM: bool, const Y_SUM: bool>(
+    rows: [[*const f32; 2]; 2],
     count: usize,
     to: *mut f32,
     point_len: usize,
@@ -329,8 +392,11 @@ unsafe fn combine<P: Vector, const SUM: bool>(
                 let mut d = [P::splat(0.0); PATCH[1]];
                 for (x, d) in d.iter_mut().enumerate() {
                     let at = (tile * TILE[1] + x) * LANES + lane;
-                    let [a, b] = [P::load(a.add(at)), P::load(b.add(at))];
-                    *d = if SUM { a.add(b) } else { a.sub(b) };
+                    let [a, b] = [
+                        rows_of::<P, Y_SUM>(rows[0], at),
+                        rows_of::<P, Y_SUM>(rows[1], at),
+                    ];
+                    *d = if Z_SUM { a.add(b) } else { a.sub(b) };
                 }
                 let [d0, d1, d2, d3, d4, d5] = d;
                 let [two, four] = [P::splat(2.0), P::splat(4.0)];
@@ -353,19 +419,36 @@ unsafe fn combine<P: Vector, const SUM: bool>(
     }
 }
 
-/// `sums[tile][out] = sum of inputs[plane][tile][in] * weights[plane][in][out]` at one point.
+/// Sum or difference of two rows at element `at`.
 ///
 /// # Safety
 ///
-/// The processor has the instruction set of `V`; `depth` planes of `CHUNK` vectors may be read at
-/// `inputs` and `depth` squares at `weights`; `count <= CHUNK` vectors may be written at `sums`.
+/// The processor has the instruction set of `P`; the rows reach that far.
+#[inline(always)]
+unsafe fn rows_of<P: Vector, const SUM: bool>([a, b]: [*const f32; 2], at: usize) -> P {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        let [a, b] = [P::load(a.add(at)), P::load(b.add(at))];
+        if SUM { a.add(b) } else { a.sub(b) }
+    }
+}
+
+/// Products at one point, the `across`-th of `ACROSS`, and what becomes of them:
+/// `product[tile][out] = sum of inputs[block][tile][in] * weights[block][in][out]`.
+///
+/// # Safety
+///
+/// The processor has the instruction set of `V`; `depth` blocks of `CHUNK` vectors may be read at
+/// `inputs` and `depth` squares at `weights`; `count <= CHUNK` vectors may be written at the `sums` of
+/// either output plane, and hold those of the points before.
 #[inline(always)]
 unsafe fn products<V: Vector, const WIDTH: usize>(
     weights: *const f32,
     inputs: *const f32,
     depth: usize,
     count: usize,
-    sums: *mut f32,
+    across: usize,
+    sums: [*mut f32; 2],
 ) {
     let mut tile = 0;
     macro_rules! step {
@@ -374,9 +457,25 @@ unsafe fn products<V: Vector, const WIDTH: usize>(
             $(if $width <= WIDTH && width >= $width {
                 // SAFETY: tiles up to `count` exist, says the caller.
                 unsafe {
-                    let row = product::<V, $width>(weights, inputs.add(tile * LANES), depth);
-                    for (i, sum) in row.into_iter().enumerate() {
-                        sum.store(sums.add((tile + i) * LANES));
+                    let [first, second] = [sums[0].add(tile * LANES), sums[1].add(tile * LANES)];
+                    let start = match across {
+                        0 | 1 => None,
+                        2 => Some(first.cast_const()),
+                        _ => Some(second.cast_const()),
+                    };
+                    let inputs = inputs.add(tile * LANES);
+                    let row = product::<V, $width>(weights, inputs, depth, start);
+                    if across == 1 {
+                        for (i, sum) in row.into_iter().enumerate() {
+                            let other = V::load(first.add(i * LANES));
+                            other.add(sum).store(first.add(i * LANES));
+                            other.sub(sum).store(second.add(i * LANES));
+                        }
+                    } else {
+                        let to = if across == 3 { second } else { first };
+                        for (i, sum) in row.into_iter().enumerate() {
+                            sum.store(to.add(i * LANES));
+                        }
                     }
                 }
                 tile += $width;
@@ -389,6 +488,8 @@ unsafe fn products<V: Vector, const WIDTH: usize>(
     }
 }
 
+/// Products of `WIDTH` tiles added to what lies at `start`.
+///
 /// # Safety
 ///
 /// As for `products`, for `WIDTH` tiles.
@@ -397,10 +498,16 @@ unsafe fn product<V: Vector, const WIDTH: usize>(
     mut weights: *const f32,
     mut inputs: *const f32,
     depth: usize,
+    start: Option<*const f32>,
 ) -> [V; WIDTH] {
     // SAFETY: passed on from the caller.
     unsafe {
         let mut sums = [V::splat(0.0); WIDTH];
+        if let Some(start) = start {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(start.add(i * LANES));
+            }
+        }
         for _ in 0..depth {
             for channel in 0..LANES {
                 let weight = V::load(weights.add(channel * LANES));
@@ -442,7 +549,7 @@ unsafe fn output<P: Vector>(
                     let [m1, m2] = [P::load(column.add(row)), P::load(column.add(2 * row))];
                     *m = match y {
                         0 => P::load(column).add(m1).add(m2),
-                        _ => m1.sub(m2).sub(P::load(column.add(3 * row))),
+                        _ => m1.sub(m2).add(P::load(column.add(3 * row))),
                     };
                 }
                 let [m0, m1, m2, m3, m4, m5] = m;

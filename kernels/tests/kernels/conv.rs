@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use endocast_kernels::contract::{
-    Activated, ConvArgs, ConvProblem, Epilogue, LANES, Plane, PlaneShape, Quantisation, Source,
+    Activated, ConvArgs, ConvProblem, Epilogue, LANES, NextPlane, Plane, PlaneShape, Quantisation,
+    Source,
 };
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
@@ -40,6 +41,7 @@ impl Case {
             inputs: 1,
             planar: false,
             outputs: 1,
+            depth: 1024,
             height,
             width,
         };
@@ -115,10 +117,12 @@ impl fmt::Display for Case {
 
 /// The numbers of a case.
 pub struct Data {
-    sources: Vec<[Vec<f32>; 3]>,
+    /// The three planes of each source that output plane `z` needs, and the one that `z + 1` adds.
+    sources: Vec<[Vec<f32>; 4]>,
     pub weights: Vec<f32>,
     bias: Vec<f32>,
-    residual: Vec<f32>,
+    /// Of either output plane.
+    residuals: [Vec<f32>; 2],
     scale: Vec<f32>,
     shift: Vec<f32>,
 }
@@ -130,8 +134,8 @@ impl Data {
         let lanes = if problem.planar { 1 } else { LANES };
         let channels = problem.outputs * LANES;
         let sources = (case.sources.iter()).map(|&(blocks, halo)| {
-            [0, 1, 2].map(|plane| match (problem.kernel, plane) {
-                (1, 0 | 2) => Vec::new(),
+            [0, 1, 2, 3].map(|plane| match (problem.kernel, plane) {
+                (1, 0 | 2 | 3) => Vec::new(),
                 _ => numbers.plane(case.source_shape(halo), blocks, lanes),
             })
         });
@@ -139,45 +143,41 @@ impl Data {
             sources: sources.collect(),
             weights: numbers.factors(problem.weights_len()),
             bias: numbers.values(channels),
-            residual: numbers.plane(
-                case.shape(case.residual.unwrap_or(0)),
-                problem.outputs,
-                LANES,
-            ),
+            residuals: [(); 2].map(|()| {
+                let shape = case.shape(case.residual.unwrap_or(0));
+                numbers.plane(shape, problem.outputs, LANES)
+            }),
             scale: numbers.factors(channels),
             shift: numbers.values(channels),
         }
     }
 
-    /// Calls `run` with the arguments of the case; returns its result and the two output planes.
+    /// Calls `run` with the arguments of the case for `count` output planes; returns its result and
+    /// both stores of each plane.
     pub fn with_args<R>(
         &self,
         case: &Case,
-        weights: &[f32],
-        scratch: &[f32],
+        count: usize,
+        [weights, scratch]: [&[f32]; 2],
         placement: Placement,
         quantisations: [Option<Quantisation>; 2],
         run: impl FnOnce(&mut ConvArgs) -> R,
-    ) -> (R, [Option<Out>; 2]) {
+    ) -> (R, Vec<[Option<Out>; 2]>) {
         let place = |values: &[f32]| Guarded::new(values, placement);
         let planes: Vec<_> = (self.sources.iter())
             .map(|planes| planes.each_ref().map(|plane| place(plane)))
             .collect();
         let sources: Vec<_> = (planes.iter().zip(&case.sources))
-            .map(|(planes, &(blocks, halo))| Source {
-                planes: planes.each_ref().map(|plane| &**plane),
+            .map(|([before, at, after, _], &(blocks, halo))| Source {
+                planes: [&**before, &**at, &**after],
                 shape: case.source_shape(halo),
                 blocks,
             })
             .collect();
-        let [weights, bias, residual, scale, shift] = [
-            weights,
-            &self.bias,
-            &self.residual,
-            &self.scale,
-            &self.shift,
-        ]
-        .map(place);
+        let next: Vec<&[f32]> = planes.iter().map(|[.., next]| &**next).collect();
+        let [weights, bias, scale, shift] =
+            [weights, &self.bias, &self.scale, &self.shift].map(place);
+        let residuals = self.residuals.each_ref().map(|residual| place(residual));
         let [first, second] = quantisations;
         let out = |halo: Option<usize>, quantisation| {
             let shape = case.shape(halo?);
@@ -188,30 +188,38 @@ impl Data {
                 quantisation,
             ))
         };
-        let mut outputs = [out(case.raw, first), out(case.activated, second)];
-        let [raw, activated] = &mut outputs;
+        let mut outputs: Vec<_> = (0..count)
+            .map(|_| [out(case.raw, first), out(case.activated, second)])
+            .collect();
+        let stores = outputs.iter_mut().zip(&residuals);
+        let mut epilogues = stores.map(|([raw, activated], residual)| Epilogue {
+            residual: case.residual.map(|halo| Plane {
+                data: residual,
+                halo,
+            }),
+            slope: case.slopes[0],
+            raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo)),
+            activated: (activated.as_mut().zip(case.activated)).map(|(out, halo)| Activated {
+                scale: &scale,
+                shift: &shift,
+                slope: case.slopes[1],
+                out: out.store(halo),
+            }),
+        });
         let result = run(&mut ConvArgs {
             problem: case.problem,
             sources: &sources,
             weights: &weights,
             bias: &bias,
             blocks: case.blocks.clone(),
-            epilogue: Epilogue {
-                residual: case.residual.map(|halo| Plane {
-                    data: &residual,
-                    halo,
-                }),
-                slope: case.slopes[0],
-                raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo)),
-                activated: (activated.as_mut().zip(case.activated)).map(|(out, halo)| Activated {
-                    scale: &scale,
-                    shift: &shift,
-                    slope: case.slopes[1],
-                    out: out.store(halo),
-                }),
-            },
+            epilogue: epilogues.next().expect("a plane"),
+            next: epilogues.next().map(|epilogue| NextPlane {
+                planes: &next,
+                epilogue,
+            }),
             scratch: &mut place(scratch),
         });
+        drop(epilogues);
         (result, outputs)
     }
 
@@ -223,7 +231,7 @@ impl Data {
         placement: Placement,
         quantisations: [Option<Quantisation>; 2],
         poison: f32,
-    ) -> [Option<Out>; 2] {
+    ) -> Vec<[Option<Out>; 2]> {
         let mut weights = self.weights.clone();
         if let Some(len) = kernel.prepared_len(&case.problem) {
             weights = vec![f32::NAN; len];
@@ -231,7 +239,9 @@ impl Data {
         }
         let scratch = vec![poison; kernel.scratch_len(&case.problem)];
         let run = |args: &mut ConvArgs| kernel.run(args);
-        self.with_args(case, &weights, &scratch, placement, quantisations, run)
+        let buffers = [&weights[..], &scratch];
+        let count = kernel.planes();
+        self.with_args(case, count, buffers, placement, quantisations, run)
             .1
     }
 }
@@ -243,30 +253,34 @@ fn check(kernel: &ConvKernel, peer: &ConvKernel, case: &Case, fill: Fill) -> Res
     let by_definition = |args: &mut ConvArgs| reference::conv(args, &data.weights, order);
     let (expected, _) = data.with_args(
         case,
-        &data.weights,
-        &[],
+        kernel.planes(),
+        [&data.weights, &[]],
         Placement::End,
         [None; 2],
         by_definition,
     );
     let found = data.run(case, kernel, Placement::End, [None; 2], f32::NAN);
-    let found = found.map(|out| out.map(Out::values));
-    let tolerance = Tolerance {
-        exactness: kernel.exactness,
-        roundings: match fill {
-            Fill::Integer => 0,
-            _ => expected.roundings,
-        },
-        absolute: 0.0,
-    };
-    let stored = [
-        (case.raw, &found[0], &expected.raw),
-        (case.activated, &found[1], &expected.activated),
-    ];
-    for (halo, found, expected) in stored {
-        if let Some((halo, found)) = halo.zip(found.as_ref()) {
-            let (shape, blocks) = (case.shape(halo), case.blocks.clone());
-            compare(found, shape, blocks, expected, tolerance)?;
+    let found: Vec<_> = (found.into_iter())
+        .map(|plane| plane.map(|out| out.map(Out::values)))
+        .collect();
+    for (found, expected) in found.iter().zip(&expected) {
+        let tolerance = Tolerance {
+            exactness: kernel.exactness,
+            roundings: match fill {
+                Fill::Integer => 0,
+                _ => expected.roundings,
+            },
+            absolute: 0.0,
+        };
+        let stored = [
+            (case.raw, &found[0], &expected.raw),
+            (case.activated, &found[1], &expected.activated),
+        ];
+        for (halo, found, expected) in stored {
+            if let Some((halo, found)) = halo.zip(found.as_ref()) {
+                let (shape, blocks) = (case.shape(halo), case.blocks.clone());
+                compare(found, shape, blocks, expected, tolerance)?;
+            }
         }
     }
     let [a, b, c] = quantisations().map(Some);
@@ -288,7 +302,8 @@ fn check(kernel: &ConvKernel, peer: &ConvKernel, case: &Case, fill: Fill) -> Res
     ];
     for (kernel, placement, quantisations, than) in others {
         let again = data.run(case, kernel, placement, quantisations, 1e30);
-        for (found, again) in found.iter().flatten().zip(again.iter().flatten()) {
+        let again = again.iter().flatten().flatten();
+        for (found, again) in found.iter().flatten().flatten().zip(again) {
             again.equal(found, than)?;
         }
     }

@@ -16,7 +16,7 @@ pub enum Fill {
     Denormal,
     /// Zeros; factors are random.
     Zero,
-    /// Small integers, factors multiples of 48: a convolution rounds nowhere, transformed or not,
+    /// Small integers, factors multiples of 96: a convolution rounds nowhere, transformed or not,
     /// whatever its order.
     Integer,
 }
@@ -102,7 +102,7 @@ impl Numbers {
         match self.fill {
             Fill::Denormal | Fill::Zero => (0..len).map(|_| self.random()).collect(),
             Fill::Integer => (0..len)
-                .map(|_| 48.0 * (self.random() * 3.0).trunc())
+                .map(|_| 96.0 * (self.random() * 3.0).trunc())
                 .collect(),
             Fill::Random | Fill::Max | Fill::Alternating => self.values(len),
         }

@@ -38,8 +38,8 @@ fn compare(cpu: Cpu) -> Result<(), String> {
     let mut sums = vec![0.0; voxels * LANES];
     let (bound, _) = data.with_args(
         &case,
-        &data.weights,
-        &[],
+        2,
+        [&data.weights, &[]],
         Placement::End,
         [None; 2],
         |args| {
@@ -66,17 +66,18 @@ fn compare(cpu: Cpu) -> Result<(), String> {
                     1,
                 );
             }
-            [Order::Direct, Order::Winograd2x4]
-                .map(|order| reference::conv(args, &data.weights, order))
+            [Order::Direct, Order::Winograd2x2x4]
+                .map(|order| reference::conv(args, &data.weights, order).swap_remove(0))
         },
     );
     for kernel in registry::conv_kernels(cpu) {
         let [direct, winograd] = &bound;
         let own = match kernel.exactness.order {
             Order::Direct => direct,
-            Order::Winograd2x4 => winograd,
+            Order::Winograd2x2x4 => winograd,
         };
-        let [found, _] = data.run(&case, kernel, Placement::End, [None; 2], f32::NAN);
+        let mut planes = data.run(&case, kernel, Placement::End, [None; 2], f32::NAN);
+        let [found, _] = planes.swap_remove(0);
         let found = found.expect("raw sums").values();
         for (index, (found, sum)) in found.iter().zip(&sums).enumerate() {
             let bound = |of: &reference::Conv| {
