@@ -1,7 +1,7 @@
 //! Direct convolution of one output plane: a row of voxels times 16 output channels in registers.
 
 use super::finish::Finish;
-use super::tile_width;
+use super::for_each_tile;
 use crate::contract::{ConvArgs, LANES, Source};
 use crate::registry::Form;
 use crate::vector::Vector;
@@ -47,27 +47,20 @@ unsafe fn sweep<V: Vector, const TILE: usize, const PLANAR: bool, const STRIDE: 
             let weights = args.weights.as_ptr().add(block * per_block);
             let bias = V::load(args.bias.as_ptr().add(block * LANES));
             for row in 0..problem.height {
-                let mut column = 0;
-                // Widths beyond `TILE` vanish at compile time.
-                macro_rules! step {
-                    ($($width:literal)*) => {
-                        let width = tile_width(problem.width - column, TILE);
-                        $(if $width <= TILE && width >= $width {
-                            let sums = tile::<V, $width, PLANAR, STRIDE>(
-                                args.sources, problem.kernel, problem.dilation,
-                                weights, bias, row, column,
-                            );
-                            for (i, sum) in sums.into_iter().enumerate() {
-                                finish.store(sum, block, row, column + i, 0);
-                            }
-                            column += $width;
-                            continue;
-                        })*
-                    };
-                }
-                while column < problem.width {
-                    step!(28 24 20 16 12 8 6 5 4 3 2 1);
-                }
+                for_each_tile!(problem.width, TILE, |column, WIDTH| {
+                    let sums = tile::<V, WIDTH, PLANAR, STRIDE>(
+                        args.sources,
+                        problem.kernel,
+                        problem.dilation,
+                        weights,
+                        bias,
+                        row,
+                        column,
+                    );
+                    for (i, sum) in sums.into_iter().enumerate() {
+                        finish.store(sum, block, row, column + i, 0);
+                    }
+                });
             }
         }
     }

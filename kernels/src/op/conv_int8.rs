@@ -2,7 +2,7 @@
 //! channels in registers.
 
 use super::finish::Finish;
-use super::tile_width;
+use super::for_each_tile;
 use crate::contract::{ConvInt8Args, GROUP, GROUPS, LANES, Source};
 use crate::dot::Dot;
 use crate::registry::Int8Form;
@@ -50,28 +50,21 @@ unsafe fn sweep<D: Dot, const TILE: usize, const IMAGE: bool, const STRIDE: usiz
             let scale = D::Floats::load(args.scale.as_ptr().add(block * LANES));
             let bias = D::Floats::load(args.bias.as_ptr().add(block * LANES));
             for row in 0..problem.height {
-                let mut column = 0;
-                // Widths beyond `TILE` vanish at compile time.
-                macro_rules! step {
-                    ($($width:literal)*) => {
-                        let width = tile_width(problem.width - column, TILE);
-                        $(if $width <= TILE && width >= $width {
-                            let sums = tile::<D, $width, IMAGE, STRIDE>(
-                                args.sources, problem.kernel, problem.dilation,
-                                weights, offset, row, column,
-                            );
-                            for (i, sum) in sums.into_iter().enumerate() {
-                                let sum = sum.to_floats().mul_add(scale, bias);
-                                finish.store(sum, block, row, column + i, 0);
-                            }
-                            column += $width;
-                            continue;
-                        })*
-                    };
-                }
-                while column < problem.width {
-                    step!(28 24 20 16 12 8 6 5 4 3 2 1);
-                }
+                for_each_tile!(problem.width, TILE, |column, WIDTH| {
+                    let sums = tile::<D, WIDTH, IMAGE, STRIDE>(
+                        args.sources,
+                        problem.kernel,
+                        problem.dilation,
+                        weights,
+                        offset,
+                        row,
+                        column,
+                    );
+                    for (i, sum) in sums.into_iter().enumerate() {
+                        let sum = sum.to_floats().mul_add(scale, bias);
+                        finish.store(sum, block, row, column + i, 0);
+                    }
+                });
             }
         }
     }

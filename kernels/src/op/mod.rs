@@ -16,13 +16,34 @@ use crate::contract::{LANES, Plane, PlaneMut, PlaneShape};
 /// Voxels of the next tile where `left` remain and `widest` fit the registers: the last two tiles
 /// share what is left, because a narrow one spends its time waiting for its own sums.
 #[inline(always)]
-pub(crate) fn tile_width(left: usize, widest: usize) -> usize {
+fn tile_width(left: usize, widest: usize) -> usize {
     if left > widest && left < 2 * widest {
         left.div_ceil(2)
     } else {
         left.min(widest)
     }
 }
+
+/// Cuts `0..count` into tiles no wider than the constant `widest`, and runs the body for each: `at` is
+/// where it starts, `WIDTH` how wide it is, a constant. Widths beyond `widest` vanish at compile time.
+macro_rules! for_each_tile {
+    ($count:expr, $widest:ident, |$at:ident, $WIDTH:ident| $body:block) => {
+        for_each_tile!(@ $count, $widest, $at, $WIDTH, $body, 28 24 20 16 12 8 6 5 4 3 2 1)
+    };
+    (@ $count:expr, $widest:ident, $at:ident, $WIDTH:ident, $body:block, $($width:literal)*) => {
+        let mut $at = 0;
+        while $at < $count {
+            let width = crate::op::tile_width($count - $at, $widest);
+            $(if $width <= $widest && width >= $width {
+                const $WIDTH: usize = $width;
+                $body
+                $at += $WIDTH;
+                continue;
+            })*
+        }
+    };
+}
+pub(crate) use for_each_tile;
 
 /// A blocked plane as raw parts: where its first interior voxel is and how to step from there.
 #[derive(Clone, Copy)]

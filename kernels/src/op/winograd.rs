@@ -13,7 +13,7 @@ use std::iter;
 use std::ops::Range;
 
 use super::finish::Finish;
-use super::tile_width;
+use super::for_each_tile;
 use crate::contract::{ConvArgs, ConvProblem, LANES, Source};
 use crate::registry::{Form, Prepared};
 use crate::vector::Vector;
@@ -450,42 +450,31 @@ unsafe fn products<V: Vector, const WIDTH: usize>(
     across: usize,
     sums: [*mut f32; 2],
 ) {
-    let mut tile = 0;
-    macro_rules! step {
-        ($($width:literal)*) => {
-            let width = tile_width(count - tile, WIDTH);
-            $(if $width <= WIDTH && width >= $width {
-                // SAFETY: tiles up to `count` exist, says the caller.
-                unsafe {
-                    let [first, second] = [sums[0].add(tile * LANES), sums[1].add(tile * LANES)];
-                    let start = match across {
-                        0 | 1 => None,
-                        2 => Some(first.cast_const()),
-                        _ => Some(second.cast_const()),
-                    };
-                    let inputs = inputs.add(tile * LANES);
-                    let row = product::<V, $width>(weights, inputs, depth, start);
-                    if across == 1 {
-                        for (i, sum) in row.into_iter().enumerate() {
-                            let other = V::load(first.add(i * LANES));
-                            other.add(sum).store(first.add(i * LANES));
-                            other.sub(sum).store(second.add(i * LANES));
-                        }
-                    } else {
-                        let to = if across == 3 { second } else { first };
-                        for (i, sum) in row.into_iter().enumerate() {
-                            sum.store(to.add(i * LANES));
-                        }
-                    }
+    for_each_tile!(count, WIDTH, |tile, TILES| {
+        // SAFETY: tiles up to `count` exist, says the caller.
+        unsafe {
+            let [first, second] = [sums[0].add(tile * LANES), sums[1].add(tile * LANES)];
+            let start = match across {
+                0 | 1 => None,
+                2 => Some(first.cast_const()),
+                _ => Some(second.cast_const()),
+            };
+            let inputs = inputs.add(tile * LANES);
+            let row = product::<V, TILES>(weights, inputs, depth, start);
+            if across == 1 {
+                for (i, sum) in row.into_iter().enumerate() {
+                    let other = V::load(first.add(i * LANES));
+                    other.add(sum).store(first.add(i * LANES));
+                    other.sub(sum).store(second.add(i * LANES));
                 }
-                tile += $width;
-                continue;
-            })*
-        };
-    }
-    while tile < count {
-        step!(24 20 16 12 8 6 5 4 3 2 1);
-    }
+            } else {
+                let to = if across == 3 { second } else { first };
+                for (i, sum) in row.into_iter().enumerate() {
+                    sum.store(to.add(i * LANES));
+                }
+            }
+        }
+    });
 }
 
 /// Products of `WIDTH` tiles added to what lies at `start`.

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::finish::Finish;
-use super::tile_width;
+use super::for_each_tile;
 use super::winograd::{CHUNK, PATCH, POINTS, TAPS, TILE, grid, runs};
 use crate::contract::{ConvInt8Args, ConvProblem, GROUP, LANES};
 use crate::registry::Int8Form;
@@ -345,26 +345,15 @@ unsafe fn products<D: WordDot, const WIDTH: usize>(
     count: usize,
     sums: *mut i32,
 ) {
-    let mut tile = 0;
-    macro_rules! step {
-        ($($width:literal)*) => {
-            let width = tile_width(count - tile, WIDTH);
-            $(if $width <= WIDTH && width >= $width {
-                // SAFETY: tiles up to `count` exist, says the caller.
-                unsafe {
-                    let row = product::<D, $width>(weights, inputs.add(tile * LANES), depth);
-                    for (i, sum) in row.into_iter().enumerate() {
-                        sum.store(sums.add((tile + i) * LANES));
-                    }
-                }
-                tile += $width;
-                continue;
-            })*
-        };
-    }
-    while tile < count {
-        step!(24 20 16 12 8 6 5 4 3 2 1);
-    }
+    for_each_tile!(count, WIDTH, |tile, TILES| {
+        // SAFETY: tiles up to `count` exist, says the caller.
+        unsafe {
+            let row = product::<D, TILES>(weights, inputs.add(tile * LANES), depth);
+            for (i, sum) in row.into_iter().enumerate() {
+                sum.store(sums.add((tile + i) * LANES));
+            }
+        }
+    });
 }
 
 /// # Safety
