@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use endocast_kernels::cpu::Cpu;
 use endocast_weights::{Error as WeightsError, Model};
 
 use crate::Precision;
@@ -22,11 +23,20 @@ pub enum Error {
     Precision {
         /// The file.
         path: PathBuf,
+        /// What it holds.
+        found: Precision,
         /// What was asked for.
         wanted: Precision,
     },
+    /// This library has no model inside.
+    Without,
     /// This library has no such model inside.
-    NotInside(Option<Precision>),
+    NotInside {
+        /// The model asked for.
+        name: String,
+        /// In which precision.
+        wanted: Precision,
+    },
     /// The model inside this library is damaged.
     Inside(WeightsError),
 }
@@ -35,12 +45,18 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Error::File { path, cause } => write!(f, "{}: {cause}", path.display()),
-            Error::Precision { path, wanted } => {
-                write!(f, "{}: the model is not {}", path.display(), wanted.name())
+            Error::Precision {
+                path,
+                found,
+                wanted,
+            } => {
+                let [found, wanted] = [found.name(), wanted.name()];
+                write!(f, "{}: the model is {found}, not {wanted}", path.display())
             }
-            Error::NotInside(None) => f.write_str("this build has no model inside"),
-            Error::NotInside(Some(wanted)) => {
-                write!(f, "this build has no {} model inside", wanted.name())
+            Error::Without => f.write_str("this build has no model inside: name a file"),
+            Error::NotInside { name, wanted } => {
+                let wanted = wanted.name();
+                write!(f, "this build has no {wanted} model \"{name}\" inside")
             }
             Error::Inside(cause) => write!(f, "the built-in model: {cause}"),
         }
@@ -54,44 +70,81 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::File { .. } | Error::Inside(_) => 6,
-            Error::Precision { .. } | Error::NotInside(_) => 2,
+            Error::Precision { .. } | Error::Without | Error::NotInside { .. } => 2,
         }
     }
 }
 
-/// Reads the model at `path`, or takes the one inside this library; in `precision`, or without one
-/// whatever the file has or is faster on this processor.
+/// Reads the model at `path`, or takes the default one inside this library; in `precision`, or without
+/// one whatever the file has or is faster on this processor.
 ///
 /// # Errors
 /// A file that is no model or has another precision; a build without such a model.
 pub fn open(path: Option<&Path>, precision: Option<Precision>) -> Result<Model, Error> {
-    let Some(path) = path else {
-        return inside(precision);
-    };
+    match path {
+        Some(path) => file(path, precision),
+        None => inside(None, precision, Cpu::detect()),
+    }
+}
+
+/// Reads the model at `path`, which must have `precision` if one is given. It is read, not mapped:
+/// whatever happens to the file later does not concern this process.
+///
+/// # Errors
+/// A file that is no model or has another precision.
+pub fn file(path: &Path, precision: Option<Precision>) -> Result<Model, Error> {
     let model = Model::open(path).map_err(|cause| Error::File {
         path: path.into(),
         cause,
     })?;
+    let found = Precision::of(&model);
     match precision {
-        Some(wanted) if wanted != Precision::of(&model) => Err(Error::Precision {
+        Some(wanted) if wanted != found => Err(Error::Precision {
             path: path.into(),
+            found,
             wanted,
         }),
         _ => Ok(model),
     }
 }
 
+/// Whether a model inside this library has this name.
 #[cfg(feature = "embedded-model")]
-fn inside(precision: Option<Precision>) -> Result<Model, Error> {
+pub fn is_inside(name: &Path) -> bool {
+    let mut models = crate::embedded::MODELS.iter();
+    models.any(|model| name == Path::new(model.name))
+}
+
+/// Whether a model inside this library has this name.
+#[cfg(not(feature = "embedded-model"))]
+pub fn is_inside(_: &Path) -> bool {
+    false
+}
+
+/// The model inside this library with this name, or the default one; in `precision`, or without one in
+/// the faster one of those that there are on `cpu`.
+///
+/// # Errors
+/// A build without such a model.
+#[cfg(feature = "embedded-model")]
+pub fn inside(name: Option<&str>, precision: Option<Precision>, cpu: Cpu) -> Result<Model, Error> {
     use crate::embedded::{DEFAULT, find};
-    let found = find(DEFAULT, precision, endocast_kernels::cpu::Cpu::detect());
-    let found = found.ok_or(Error::NotInside(precision))?;
+    let name = name.unwrap_or(DEFAULT);
+    let found = find(name, precision, cpu).ok_or_else(|| Error::NotInside {
+        name: name.into(),
+        wanted: precision.unwrap_or(Precision::fastest(cpu)),
+    })?;
     found.open().map_err(Error::Inside)
 }
 
+/// The model inside this library with this name, or the default one; in `precision`, or without one in
+/// the faster one of those that there are on `cpu`.
+///
+/// # Errors
+/// Always: this build has no model inside.
 #[cfg(not(feature = "embedded-model"))]
-fn inside(precision: Option<Precision>) -> Result<Model, Error> {
-    Err(Error::NotInside(precision))
+pub fn inside(_: Option<&str>, _: Option<Precision>, _: Cpu) -> Result<Model, Error> {
+    Err(Error::Without)
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use endocast::Precision;
 use endocast::weights::Model;
+use endocast::{Precision, model};
 
-use super::Failure;
+use super::{Failure, cpu};
 
 /// Environment variable that names the model if the command line does not.
 const MODEL_VARIABLE: &str = "ENDOCAST_MODEL";
@@ -56,57 +56,13 @@ impl Choice {
             Wish::Int8 => Some(Precision::Int8),
         };
         let variable = || std::env::var_os(MODEL_VARIABLE).map(PathBuf::from);
-        let path = match self.model.clone().or_else(variable) {
-            None => return embedded(None, precision),
-            Some(name) if is_embedded(&name) => return embedded(name.to_str(), precision),
-            Some(path) => path,
+        let model = match self.model.clone().or_else(variable) {
+            Some(path) if !model::is_inside(&path) => model::file(&path, precision),
+            name => model::inside(name.as_deref().and_then(Path::to_str), precision, cpu()?),
         };
-        // Read, not mapped: whatever happens to the file later does not concern this process.
-        let model = Model::open(&path);
-        let model = model.map_err(|cause| Failure::model(path.display(), cause))?;
-        let found = Precision::of(&model);
-        match precision {
-            Some(wanted) if wanted != found => Err(Failure::Usage(format!(
-                "{}: the model is {}, not {}",
-                path.display(),
-                found.name(),
-                wanted.name()
-            ))),
-            _ => Ok(model),
-        }
+        model.map_err(|cause| match cause.exit_code() {
+            2 => Failure::Usage(cause.to_string()),
+            _ => Failure::Model(cause.to_string()),
+        })
     }
-}
-
-#[cfg(feature = "embedded-model")]
-fn is_embedded(name: &Path) -> bool {
-    let models = endocast::embedded::MODELS.iter();
-    models.map(|model| model.name).any(|known| name == known)
-}
-
-#[cfg(feature = "embedded-model")]
-fn embedded(name: Option<&str>, precision: Option<Precision>) -> Result<Model, Failure> {
-    use endocast::embedded::{DEFAULT, find};
-    let name = name.unwrap_or(DEFAULT);
-    let found = find(name, precision, super::cpu()?);
-    let found = found.ok_or_else(|| {
-        let wanted = precision.map_or("", Precision::name);
-        Failure::Usage(format!(
-            "this program has no {wanted} model \"{name}\" inside"
-        ))
-    })?;
-    found
-        .open()
-        .map_err(|cause| Failure::model("the built-in model", cause))
-}
-
-#[cfg(not(feature = "embedded-model"))]
-fn is_embedded(_: &Path) -> bool {
-    false
-}
-
-#[cfg(not(feature = "embedded-model"))]
-fn embedded(_: Option<&str>, _: Option<Precision>) -> Result<Model, Failure> {
-    Err(Failure::Usage(
-        "this build has no model inside: name a file with --model".into(),
-    ))
 }
