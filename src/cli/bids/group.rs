@@ -152,14 +152,11 @@ fn page(rows: &[Row], output: &Path) -> String {
             true => " class=\"look\"",
             false => "",
         };
-        let caption = row.volume.map(|volume| format!("{volume:.0} mL"));
+        let volume = row.volume.map(|volume| format!("{volume:.0} mL"));
+        let mut lines = vec![volume.unwrap_or("no mask".into())];
         let warnings = row.quality.iter().flat_map(|quality| &quality.warnings);
-        let caption = caption
-            .or(Some("no mask".into()))
-            .into_iter()
-            .chain(warnings.map(|text| escape(text.as_str())))
-            .collect::<Vec<_>>()
-            .join("<br>");
+        lines.extend(warnings.map(|text| escape(text)));
+        let caption = lines.join("<br>");
         let picture = image.picture(Path::new(""));
         let _ = writeln!(text, "<figure{class}>");
         if output.join(&picture).is_file() {
