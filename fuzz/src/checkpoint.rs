@@ -8,12 +8,9 @@ use endocast_tools::{Options, convert_checkpoint};
 /// weights. Whatever is converted is a model.
 pub fn run(data: &[u8]) {
     let state = if data.starts_with(b"{") {
-        let end = data
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(data.len());
-        let weights = data.get(end + 1..).unwrap_or_default();
-        source::parse_tfjs(&data[..end], weights)
+        let mut parts = data.splitn(2, |&byte| byte == 0);
+        let [text, rest] = [(); 2].map(|()| parts.next().unwrap_or_default());
+        source::parse_tfjs(text, rest)
     } else {
         source::parse(data)
     };

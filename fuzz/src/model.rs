@@ -22,11 +22,9 @@ static POOL: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
 /// bytes of which the weights are made.
 pub fn run(data: &[u8]) {
     let model = if data.starts_with(b"input ") {
-        let end = data
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(data.len());
-        let Some(file) = assembled(&data[..end], data.get(end + 1..).unwrap_or_default()) else {
+        let mut parts = data.splitn(2, |&byte| byte == 0);
+        let [text, rest] = [(); 2].map(|()| parts.next().unwrap_or_default());
+        let Some(file) = assembled(text, rest) else {
             return;
         };
         Model::from_bytes(&file).expect("what the writer writes is read")
