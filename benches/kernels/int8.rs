@@ -128,7 +128,7 @@ impl Work {
             let (voxel, lane) = (index / LANES, index % LANES);
             let row = last * self.problem.height + voxel / corner.width;
             let at = row * self.problem.width + voxel % corner.width;
-            let what = format!("{} on {}", self.kernel.name, shapes::name(&self.problem));
+            let what = format!("{} on {}", self.kernel.name, self.problem);
             let expected = QUANTISATION.apply(value);
             assert_eq!(self.out[at * LANES + lane], expected, "{what}");
         }
@@ -142,7 +142,7 @@ pub fn conv_int8(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(problem.int8_macs()));
         let kernels = registry::conv_int8_kernels(Cpu::detect());
         for kernel in kernels.filter(|kernel| kernel.accepts(&problem).is_ok()) {
-            let id = BenchmarkId::new(kernel.name, shapes::name(&problem));
+            let id = BenchmarkId::new(kernel.name, problem);
             let mut work = None;
             group.bench_function(id, |bencher| {
                 let work = work.get_or_insert_with(|| {

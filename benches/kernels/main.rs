@@ -116,7 +116,7 @@ impl Work {
                 (found - value.value).abs() <= bound,
                 "{} on {}: {found} instead of {}",
                 self.kernel.name,
-                shapes::name(&self.problem),
+                self.problem,
                 value.value
             );
         }
@@ -158,7 +158,7 @@ fn conv(criterion: &mut Criterion) {
     for problem in shapes::shapes() {
         let kernels = registry::conv_kernels(Cpu::detect());
         for kernel in kernels.filter(|kernel| kernel.accepts(&problem).is_ok()) {
-            let id = BenchmarkId::new(kernel.name, shapes::name(&problem));
+            let id = BenchmarkId::new(kernel.name, problem);
             let macs = problem.macs() * kernel.planes() as u64;
             group.throughput(Throughput::Elements(macs));
             let mut work = None;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use endocast::kernels::contract::{ConvProblem, LANES};
+use endocast::kernels::contract::ConvProblem;
 use endocast::plan::{Options, Plan};
 use endocast::weights::Model;
 
@@ -24,24 +24,4 @@ pub fn shapes() -> Vec<ConvProblem> {
         }
     }
     shapes
-}
-
-/// Kernel, stride, padded channels and extent of the output, in one word.
-pub fn name(problem: &ConvProblem) -> String {
-    let inputs = match problem.planar {
-        true => problem.inputs,
-        false => problem.inputs * LANES,
-    };
-    let dilation = match problem.dilation {
-        1 => String::new(),
-        dilation => format!("d{dilation}"),
-    };
-    format!(
-        "k{}s{}{dilation}_{inputs}to{}_{}x{}",
-        problem.kernel,
-        problem.stride,
-        problem.outputs * LANES,
-        problem.height,
-        problem.width
-    )
 }

@@ -28,6 +28,7 @@
 //! * Every argument struct is checked once per call by its `check`, in safe code; the unsafe bodies
 //!   rely on exactly those checks and on nothing else.
 
+use std::fmt;
 use std::ops::Range;
 
 mod int8;
@@ -164,6 +165,19 @@ impl ConvProblem {
     /// Multiply-accumulates of one output plane, padding channels included.
     pub fn macs(&self) -> u64 {
         (self.weights_len() * self.height * self.width) as u64
+    }
+}
+
+/// Kernel, stride, padded channels and extent of the output, in one word.
+impl fmt::Display for ConvProblem {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "k{}s{}", self.kernel, self.stride)?;
+        if self.dilation != 1 {
+            write!(f, "d{}", self.dilation)?;
+        }
+        let inputs = self.inputs * if self.planar { 1 } else { LANES };
+        let outputs = self.outputs * LANES;
+        write!(f, "_{inputs}to{outputs}_{}x{}", self.height, self.width)
     }
 }
 

@@ -2,10 +2,12 @@
 //! maps, quantisation and sums over one plane of a volume at a time.
 //!
 //! [`contract`] says what every operation computes and how its data lies in memory, [`registry`]
-//! picks the kernel for a processor and a problem, [`mod@reference`] is the slow oracle for tests.
+//! picks the kernel for a processor and a problem, [`peak`] measures what a processor could do at best,
+//! [`mod@reference`] is the slow oracle for tests.
 
 pub mod contract;
 pub mod cpu;
+pub mod peak;
 pub mod reference;
 pub mod registry;
 

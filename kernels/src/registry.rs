@@ -423,6 +423,9 @@ pub struct Policy {
     /// Take only direct kernels that round every multiplication and addition, for the same results
     /// on every processor.
     pub portable_only: bool,
+    /// Take the convolution kernel of this name wherever it is allowed and accepts the problem, also
+    /// where another is faster.
+    pub preferred: Option<&'static str>,
 }
 
 impl From<Cpu> for Policy {
@@ -431,11 +434,16 @@ impl From<Cpu> for Policy {
             cpu,
             direct_only: false,
             portable_only: false,
+            preferred: None,
         }
     }
 }
 
 impl Policy {
+    fn prefers(&self, name: &str) -> bool {
+        self.preferred == Some(name)
+    }
+
     fn allows(&self, isa: Isa, exactness: Exactness) -> Result<(), &'static str> {
         if !Cpu::detect().has(isa) {
             Err("not on this processor")
@@ -451,8 +459,17 @@ impl Policy {
     }
 }
 
-fn choose<K>(
+fn preferred_first<K>(
     list: &'static [K],
+    is_preferred: impl Fn(&K) -> bool,
+) -> impl Iterator<Item = &'static K> {
+    let (preferred, others): (Vec<_>, Vec<_>) =
+        list.iter().partition(|kernel| is_preferred(kernel));
+    preferred.into_iter().chain(others)
+}
+
+fn choose<K>(
+    list: impl Iterator<Item = &'static K>,
     name: impl Fn(&K) -> &'static str,
     judge: impl Fn(&K) -> Result<(), &'static str>,
 ) -> Choice<K> {
@@ -473,7 +490,7 @@ fn choose<K>(
 pub fn conv(policy: impl Into<Policy>, problem: &ConvProblem) -> Choice<ConvKernel> {
     let policy = policy.into();
     choose(
-        CONV,
+        preferred_first(CONV, |kernel| policy.prefers(kernel.name)),
         |kernel| kernel.name,
         |kernel| {
             policy.allows(kernel.isa, kernel.exactness)?;
@@ -493,11 +510,14 @@ pub fn conv_kernels(policy: impl Into<Policy>) -> impl Iterator<Item = &'static 
 pub fn conv_int8(policy: impl Into<Policy>, problem: &ConvProblem) -> Choice<ConvInt8Kernel> {
     let policy = policy.into();
     choose(
-        CONV_INT8,
+        preferred_first(CONV_INT8, |kernel| policy.prefers(kernel.name)),
         |kernel| kernel.name,
         |kernel| {
             policy.allows(kernel.isa, kernel.exactness)?;
             kernel.accepts(problem)?;
+            if policy.prefers(kernel.name) {
+                return Ok(());
+            }
             (kernel.form.pays)(problem)
         },
     )
@@ -517,7 +537,7 @@ macro_rules! simple_access {
         pub fn $choose(policy: impl Into<Policy>) -> Choice<$Kernel> {
             let policy = policy.into();
             choose(
-                $list,
+                $list.iter(),
                 |kernel| kernel.name,
                 |kernel| policy.allows(kernel.isa, kernel.exactness),
             )
@@ -615,5 +635,32 @@ mod tests {
         let choice = moments(Cpu::detect().capped(Isa::Scalar));
         assert_eq!(choice.kernel.isa, Isa::Scalar);
         assert_eq!(choice.refused.len(), MOMENTS.len() - 1);
+    }
+
+    #[test]
+    fn a_preferred_kernel_is_taken_where_it_can_run() {
+        let mut problem = ConvProblem {
+            kernel: 3,
+            stride: 1,
+            dilation: 1,
+            inputs: 1,
+            planar: false,
+            outputs: 1,
+            depth: 4,
+            height: 4,
+            width: 4,
+        };
+        for kernel in conv_int8_kernels(Cpu::detect()) {
+            let mut policy = Policy::from(Cpu::detect());
+            policy.preferred = Some(kernel.name);
+            assert_eq!(conv_int8(policy, &problem).kernel.name, kernel.name);
+            policy.cpu = Cpu::detect().capped(Isa::Scalar);
+            assert_eq!(conv_int8(policy, &problem).kernel.isa, Isa::Scalar);
+        }
+        problem.stride = 2;
+        let mut policy = Policy::from(Cpu::detect());
+        let usual = conv(policy, &problem).kernel.name;
+        policy.preferred = Some("conv_f32__scalar_wino2x2x4");
+        assert_eq!(conv(policy, &problem).kernel.name, usual);
     }
 }

@@ -14,6 +14,7 @@ Exit codes:
   5  more memory is needed than is allowed
   6  the model or the program is damaged
   7  no brain was found
+  8  a kernel is slower than bench --assert allows
   10 outputs were written, but a mask looks wrong; --qc-exit 0 makes that a warning
   12 some scans of several failed";
 
@@ -30,6 +31,8 @@ pub enum Failure {
     Model(String),
     /// Exit code 7.
     NoBrain(String),
+    /// Exit code 8.
+    Slow(String),
     /// Exit code 10: outputs were written, but a person should look at them.
     Suspicious(String),
     /// Exit code 12.
@@ -60,6 +63,7 @@ impl Failure {
             Failure::Output(_) => 4,
             Failure::Model(_) => 6,
             Failure::NoBrain(_) => 7,
+            Failure::Slow(_) => 8,
             Failure::Suspicious(_) => 10,
             Failure::Batch(_) => 12,
         })
@@ -74,6 +78,7 @@ impl fmt::Display for Failure {
             | Failure::Output(text)
             | Failure::Model(text)
             | Failure::NoBrain(text)
+            | Failure::Slow(text)
             | Failure::Suspicious(text)
             | Failure::Batch(text) => f.write_str(text),
         }

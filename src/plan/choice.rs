@@ -2,6 +2,7 @@
 
 use endocast_kernels::contract::ConvProblem;
 use endocast_kernels::cpu::Isa;
+use endocast_kernels::peak::Products;
 use endocast_kernels::registry::{self, Choice, ConvInt8Kernel, ConvKernel, Policy, Refusal};
 
 use super::step::{Conv, Element, Layout, Tensor};
@@ -68,6 +69,15 @@ impl ConvChoice {
         match &self.kernel {
             Kernel::Single(choice) => choice.kernel.isa,
             Kernel::Int8(choice) => choice.kernel.isa,
+        }
+    }
+
+    /// What the kernel multiplies.
+    pub fn products(&self) -> Products {
+        match &self.kernel {
+            Kernel::Single(choice) if choice.kernel.exactness.fused => Products::Fused,
+            Kernel::Single(_) => Products::Unfused,
+            Kernel::Int8(_) => Products::Int8,
         }
     }
 

@@ -356,6 +356,57 @@ fn models_inside_have_names() {
 }
 
 #[test]
+fn bench_times_layers_and_every_kernel_on_every_shape() {
+    let bench = Bench::new();
+    let base = ["bench", "--model", "threshold.model", "--grid", "16"];
+    let base = [&base[..], &["--runs", "1", "-t", "2"]].concat();
+    let json = |more: &[&str]| -> serde_json::Value {
+        let text = bench.good(&[&base, more, &["--json", "-"]].concat());
+        serde_json::from_str(&text).unwrap()
+    };
+    let report = json(&[]);
+    assert_eq!(report["grid"], 16);
+    let layers = report["layers"].as_array().unwrap();
+    let convs: Vec<_> = (layers.iter())
+        .filter(|layer| layer["kernel"] != "")
+        .collect();
+    assert!(!convs.is_empty());
+    let peaks = report["peaks"].as_array().unwrap();
+    for conv in &convs {
+        assert!(conv["seconds"].as_f64().unwrap() > 0.0, "{conv}");
+        assert_eq!(
+            conv["percent_of_peak"].is_f64(),
+            !peaks.is_empty(),
+            "{conv}"
+        );
+    }
+
+    for more in [&["--all"][..], &["--assert", "1e9"]] {
+        let report = json(more);
+        let shapes = report["shapes"].as_array().unwrap();
+        let names = shapes.iter().flat_map(|shape| shape["layers"].as_array());
+        assert_eq!(names.map(Vec::len).sum::<usize>(), convs.len());
+        for shape in shapes {
+            let kernels = shape["kernels"].as_array().unwrap();
+            assert_eq!(kernels[0]["kernel"], shape["chosen"]);
+            let scalar = |kernel: &serde_json::Value| kernel["kernel"] == "conv_f32__scalar";
+            assert!(kernels.iter().any(scalar), "{shape}");
+            assert!(shape["percent_slower_than_best"].as_f64().unwrap() >= 0.0);
+        }
+    }
+    let text = bench.good(&[&base[..], &["--all"]].concat());
+    assert_eq!(
+        text.matches(", chosen").count(),
+        text.matches("\nk").count() + 1
+    );
+    for percent in ["-1", "NaN", "inf", "few"] {
+        let arguments = [&base[..], &["--assert", percent]].concat();
+        let output = bench.command(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{percent}");
+    }
+}
+
+#[test]
 fn the_self_test_passes() {
     let bench = Bench::new();
     let said = bench.good(&["selftest", "--model", "threshold.model"]);

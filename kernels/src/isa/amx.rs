@@ -119,6 +119,31 @@ fn numbers(seed: u32) -> [[u8; ROW_BYTES]; ROWS] {
     })
 }
 
+/// Products of full tiles in a pass of [`peak`].
+const PEAK_PRODUCTS: u64 = 6 * 20_000;
+/// Multiply-accumulates of a pass of [`peak`].
+pub(crate) const PEAK_MACS: u64 = PEAK_PRODUCTS * (ROWS * ROWS * ROW_BYTES) as u64;
+
+/// Products of tiles one after the other, six of them independent.
+///
+/// # Safety
+///
+/// The processor has AMX, and the thread uses no tiles.
+pub(crate) unsafe fn peak() {
+    // SAFETY: all tiles are in use and full; the caller promises the rest.
+    unsafe {
+        let mut tiles = Amx::configure(&Shapes::new([[ROWS, ROW_BYTES]; 8]));
+        for _ in 0..PEAK_PRODUCTS / 6 {
+            tiles.accumulate::<0, 6, 7>();
+            tiles.accumulate::<1, 6, 7>();
+            tiles.accumulate::<2, 6, 7>();
+            tiles.accumulate::<3, 6, 7>();
+            tiles.accumulate::<4, 6, 7>();
+            tiles.accumulate::<5, 6, 7>();
+        }
+    }
+}
+
 entry_points!(
     tiles Amx, avx512vnni::Sums,
     features "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
