@@ -14,6 +14,8 @@ pub(crate) mod amx;
 pub enum Isa {
     /// Portable code.
     Scalar,
+    /// The 128-bit vectors of WebAssembly.
+    Simd128,
     /// The baseline of x86-64.
     Sse2,
     /// SSSE3, for products of bytes.
@@ -32,8 +34,9 @@ pub enum Isa {
 
 impl Isa {
     /// Every instruction set, poorest first.
-    pub const ALL: [Isa; 8] = [
+    pub const ALL: [Isa; 9] = [
         Isa::Scalar,
+        Isa::Simd128,
         Isa::Sse2,
         Isa::Ssse3,
         Isa::Avx2,
@@ -47,6 +50,7 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            Isa::Simd128 => "simd128",
             Isa::Sse2 => "sse2",
             Isa::Ssse3 => "ssse3",
             Isa::Avx2 => "avx2",
@@ -62,6 +66,7 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         return match self {
             Isa::Scalar | Isa::Sse2 => true,
+            Isa::Simd128 => false,
             Isa::Ssse3 => is_x86_feature_detected!("ssse3"),
             Isa::Avx2 => {
                 is_x86_feature_detected!("avx2")
@@ -79,7 +84,13 @@ impl Isa {
             Isa::Avx512Vnni => Isa::Avx512.detected() && is_x86_feature_detected!("avx512vnni"),
             Isa::Amx => Isa::Avx512Vnni.detected() && isa::amx::usable(),
         };
-        #[cfg(not(target_arch = "x86_64"))]
+        // A module that has such instructions is not even loaded where they are absent.
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        return matches!(self, Isa::Scalar | Isa::Simd128);
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            all(target_arch = "wasm32", target_feature = "simd128")
+        )))]
         return self == Isa::Scalar;
     }
 }
@@ -168,7 +179,7 @@ mod tests {
             "avx3"
                 .parse::<Isa>()
                 .unwrap_err()
-                .contains("scalar, sse2, ssse3")
+                .contains("scalar, simd128, sse2")
         );
     }
 }

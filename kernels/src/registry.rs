@@ -315,6 +315,10 @@ static CONV: &[ConvKernel] = &[
     wino2x2x4!(sse2, Sse2),
     #[cfg(target_arch = "x86_64")]
     conv!(sse2, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    wino2x2x4!(simd128, Simd128),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    conv!(simd128, Simd128),
     wino2x2x4!(scalar, Scalar),
     conv!(scalar, Scalar),
 ];
@@ -336,6 +340,10 @@ static CONV_INT8: &[ConvInt8Kernel] = &[
     conv_int8!(ssse3, Ssse3),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(sse2, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    wino2x4_int8!(simd128, Simd128),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    conv_int8!(simd128, Simd128),
     conv_int8!(scalar, Scalar),
 ];
 
@@ -357,6 +365,8 @@ static UPSAMPLE: &[UpsampleKernel] = &[
     simple!(UpsampleKernel, upsample, avx2::unfused, Avx2),
     #[cfg(target_arch = "x86_64")]
     simple!(UpsampleKernel, upsample, sse2, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    simple!(UpsampleKernel, upsample, simd128, Simd128),
     simple!(UpsampleKernel, upsample, scalar, Scalar),
 ];
 
@@ -371,6 +381,8 @@ static POINTWISE: &[PointwiseKernel] = &[
     simple!(PointwiseKernel, pointwise, avx2::unfused, Avx2),
     #[cfg(target_arch = "x86_64")]
     simple!(PointwiseKernel, pointwise, sse2, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    simple!(PointwiseKernel, pointwise, simd128, Simd128),
     simple!(PointwiseKernel, pointwise, scalar, Scalar),
 ];
 
@@ -381,6 +393,8 @@ static MOMENTS: &[MomentsKernel] = &[
     exact!(MomentsKernel, "moments_f32", avx2, moments, Avx2),
     #[cfg(target_arch = "x86_64")]
     exact!(MomentsKernel, "moments_f32", sse2, moments, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    exact!(MomentsKernel, "moments_f32", simd128, moments, Simd128),
     exact!(MomentsKernel, "moments_f32", scalar, moments, Scalar),
 ];
 
@@ -391,6 +405,8 @@ static QUANTIZE: &[QuantizeKernel] = &[
     exact!(QuantizeKernel, "quantize_f32", avx2, quantize, Avx2),
     #[cfg(target_arch = "x86_64")]
     exact!(QuantizeKernel, "quantize_f32", sse2, quantize, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    exact!(QuantizeKernel, "quantize_f32", simd128, quantize, Simd128),
     exact!(QuantizeKernel, "quantize_f32", scalar, quantize, Scalar),
 ];
 

@@ -205,6 +205,7 @@ impl<R: Vector, const N: usize> Vector for Group<R, N> {
 
 /// The same vector with two roundings in [`mul_add`](Vector::mul_add).
 #[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // Elsewhere nothing is fused.
 pub(crate) struct Unfused<V>(pub V);
 
 impl<V: Vector> Vector for Unfused<V> {

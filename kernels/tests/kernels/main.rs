@@ -3,6 +3,7 @@
 
 mod conv;
 mod conv_int8;
+#[cfg_attr(target_family = "wasm", path = "unguarded.rs")]
 mod guarded;
 mod moments;
 mod numbers;
