@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use endocast_kernels::registry::Policy;
 use endocast_weights::Model;
@@ -10,6 +10,7 @@ use endocast_weights::preprocessing::Route;
 use ndarray::{Array3, ArrayView3, ShapeBuilder};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::clock::Instant;
 use crate::exec::{self, Session};
 use crate::plan::{self, Plan};
 use crate::post::{self, Restore};
@@ -133,7 +134,8 @@ impl Default for Options {
 pub struct Extractor {
     model: Arc<Model>,
     session: Session,
-    pool: ThreadPool,
+    /// Its own threads; none on a platform that has no threads.
+    pool: Option<ThreadPool>,
     threshold: f32,
     /// Position of the chosen output among the network's.
     channel: usize,
@@ -187,11 +189,7 @@ impl Extractor {
             return Err(Error::Channels(model.graph().input_channels()));
         }
         let threads = options.threads.max(1);
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| Error::Threads {
-            threads,
-            cause: error.to_string(),
-        })?;
+        let pool = pool(threads)?;
         let conforms = matches!(preprocessing.route, Route::Conform(_));
         if options.threshold.is_some() && !conforms {
             return Err(Error::Fixed);
@@ -249,7 +247,7 @@ impl Extractor {
             image,
             result,
         } = self;
-        pool.install(|| {
+        let mut work = || {
             let start = Instant::now();
             let prepared = prepare(&model.preprocessing().route, scan, image)?;
             let pre = start.elapsed();
@@ -277,8 +275,24 @@ impl Extractor {
                 network,
                 post,
             })
-        })
+        };
+        match pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
     }
+}
+
+fn pool(threads: usize) -> Result<Option<ThreadPool>, Error> {
+    if cfg!(all(target_family = "wasm", not(target_feature = "atomics"))) {
+        return Ok(None);
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    let failed = |error: rayon::ThreadPoolBuildError| Error::Threads {
+        threads,
+        cause: error.to_string(),
+    };
+    pool.map(Some).map_err(failed)
 }
 
 /// Position of a named output among the network's.

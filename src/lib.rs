@@ -3,6 +3,7 @@
 //! Data flows one way: volume, pre, plan, exec, post, volume.
 
 mod base64;
+mod clock;
 #[cfg(feature = "embedded-model")]
 pub mod embedded;
 pub mod exec;

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
 
 use endocast_kernels::contract::LANES;
 use endocast_kernels::registry::{
@@ -10,6 +9,7 @@ use endocast_kernels::registry::{
 };
 
 use super::parameters::Parameters;
+use crate::clock::Instant;
 use crate::plan::{
     Home, MAX_STEPS, Plan, Schedule, Stage, Step, Tensor, TensorId, Work, first_planes,
 };
