@@ -21,7 +21,7 @@ const SQUARE: usize = LANES * LANES;
 /// Input blocks for which 48 sums fit 32 bits: a block adds 27 taps of 8 pairs of at most 255 * 128.
 const MOST_INPUTS: usize = i32::MAX as usize / (48 * 27 * 8 * 255 * 128);
 /// Voxels of a plane that is worth transforming the weights for.
-const FEWEST_VOXELS: usize = 2048;
+const FEWEST_VOXELS: usize = 256;
 
 /// Twice the textbook's.
 const G2: [[i16; TAPS]; PATCH[0]] = [[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]];
