@@ -47,12 +47,14 @@ pub fn median(times: &[Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// Runs `plan` of `model` once, then `runs` times, in the threads of `pool`.
+/// Runs `plan` of `model` once, then `runs` times, in the threads of `pool`; only once, and that counts, if
+/// the first run takes longer than `patience`.
 pub fn measure(
     model: &Arc<Model>,
     plan: Plan,
     pool: &ThreadPool,
     runs: usize,
+    patience: Duration,
 ) -> Result<Measured, Failure> {
     let failed = |cause| Failure::model(model.name(), cause);
     let macs = plan.macs();
@@ -67,11 +69,16 @@ pub fn measure(
         let start = Instant::now();
         let done = pool.install(|| session.run(&image, &mut result));
         done.map_err(failed)?;
-        if run > 0 {
-            totals.push(start.elapsed());
+        let spent = start.elapsed();
+        let is_last = run == 0 && spent > patience;
+        if run > 0 || is_last {
+            totals.push(spent);
             for (layer, (_, spent)) in layers.iter_mut().zip(session.timings()) {
                 layer.times.push(spent);
             }
+        }
+        if is_last {
+            break;
         }
     }
     totals.sort();

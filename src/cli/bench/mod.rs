@@ -7,6 +7,7 @@ mod rivals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use endocast::plan::{Options, Plan};
 use rayon::ThreadPoolBuilder;
@@ -83,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let plan = Plan::new(model.graph(), [setting.edge; 3], options);
     let plan = plan.map_err(|cause| failed(cause.to_string()))?;
-    let measured = measure::measure(&model, plan, &pool, runs)?;
+    let measured = measure::measure(&model, plan, &pool, runs, Duration::MAX)?;
     let convs: Vec<Conv> = (measured.layers.iter())
         .filter_map(|layer| layer.conv)
         .collect();

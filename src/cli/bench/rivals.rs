@@ -11,6 +11,9 @@ use rayon::ThreadPool;
 use super::super::Failure;
 use super::measure::{Conv, Layer, measure};
 
+/// A kernel that makes the network this many times as slow is timed once only.
+const PATIENCE: u32 = 4;
+
 /// A kernel on the layers of one shape.
 #[derive(Clone, Copy, Debug)]
 pub struct Rival {
@@ -49,7 +52,9 @@ pub fn compare(
         options.policy.preferred = preferred;
         Plan::new(model.graph(), [edge; 3], options).map_err(failed)
     };
-    let chosen = measure(model, planned(None)?, pool, runs)?.layers;
+    let chosen = measure(model, planned(None)?, pool, runs, Duration::MAX)?;
+    let patience = chosen.totals[0] * PATIENCE;
+    let chosen = chosen.layers;
     let mut rivals: Vec<Vec<Rival>> = chosen.iter().map(|_| Vec::new()).collect();
     enter(&mut rivals, &chosen);
     let single = registry::conv_kernels(options.policy).map(|kernel| kernel.name);
@@ -57,7 +62,10 @@ pub fn compare(
     for name in single.chain(int8) {
         let plan = planned(Some(name))?;
         if plan.convs.iter().flatten().any(|conv| conv.name() == name) {
-            enter(&mut rivals, &measure(model, plan, pool, runs)?.layers);
+            enter(
+                &mut rivals,
+                &measure(model, plan, pool, runs, patience)?.layers,
+            );
         }
     }
     Ok(shapes(&chosen, rivals))
