@@ -2,19 +2,24 @@
 
     cargo build --release
     pip install torch onnx onnxscript onnxruntime openvino nncf
-    python tools/py/bench_peers.py [--grid 128] [--threads 2] [--rounds 3] [--engines ...]
+    python tools/py/bench_peers.py [--grid 128] [--threads 2] [--rounds 3] [--engines ...] [--isa avx2]
 
 The weights are the synthetic ones of `synthetic.py`; the ONNX file has stored statistics as
 BatchNormalization, which is the same arithmetic. Every engine runs in a process of its own, once to
 warm up, then `--runs` times; rounds go through all engines in turn, so that a machine that speeds up
 or slows down does so for all. The table has the median over all rounds, the ratio to endocast, the
 peak resident memory of the process, and the largest difference to PyTorch's probabilities.
+
+`--isa avx2` caps endocast, oneDNN (OpenVINO and PyTorch) and ATen; ONNX Runtime has no such switch, and
+OpenVINO in bfloat16 fails with it.
+`--under COMMAND` runs every measurement under a command, such as `taskset -c 0,1`.
 """
 
 import argparse
 import json
 import os
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
@@ -146,6 +151,8 @@ def child(options, task):
     command = [sys.executable, __file__, "--engine", task, "--folder", options.folder]
     for name in ("grid", "threads", "runs"):
         command += [f"--{name}", str(getattr(options, name))]
+    if task in ENGINES + INT8_ENGINES:
+        command = shlex.split(options.under) + command
     return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
 
 
@@ -154,7 +161,8 @@ def measure_endocast(options, engine):
     command = [ENDOCAST, "bench", "--model", model, "--grid", options.grid,
                "--threads", options.threads, "--runs", options.runs, "--json", "-"]
     command += ["--direct"] * engine.endswith("direct")
-    child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+    command = shlex.split(options.under) + [str(word) for word in command]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     report = json.loads(child.stdout.read())
     _, status, usage = os.wait4(child.pid, 0)
     if status:
@@ -179,6 +187,8 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--engines", nargs="+", default=ENGINES,
                         choices=ENGINES + INT8_ENGINES)
+    parser.add_argument("--isa", choices=["avx2"])
+    parser.add_argument("--under", default="")
     parser.add_argument("--engine", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -192,6 +202,8 @@ def main():
     if options.engine:
         measure(options)
         return
+    if options.isa:
+        os.environ.update(ENDOCAST_CPU="avx2", ONEDNN_MAX_CPU_ISA="AVX2", ATEN_CPU_CAPABILITY="avx2")
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder)
         child(options, "prepare")
