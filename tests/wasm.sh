@@ -30,14 +30,11 @@ CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $PWD/tests/wasi.mjs" \
     --manifest-path ../../Cargo.toml --target wasm32-wasip1 --test kernels -- --test-threads=1 --quiet
 
 ./build.sh "$folder/site"
-node --input-type=module -e "
-    import { head } from './tests/head.mjs';
-    import { writeFileSync } from 'node:fs';
-    writeFileSync('$folder/head.nii', head());"
+python3 ../../tests/head.py "$folder/head.nii.gz"
 cp "$scan" "$folder/scan.nii.gz"
-for name in head.nii scan.nii.gz; do
-    ENDOCAST_CPU=scalar "$endocast" --quiet --qc-exit 0 "$folder/$name" -m "$folder/expected_$name.nii"
-    node tests/module.mjs "$folder/site" "$folder/$name" "$folder/mask.nii"
+for name in head scan; do
+    ENDOCAST_CPU=scalar "$endocast" --quiet --qc-exit 0 "$folder/$name.nii.gz" -m "$folder/expected_$name.nii"
+    node tests/module.mjs "$folder/site" "$folder/$name.nii.gz" "$folder/mask.nii"
     cmp "$folder/mask.nii" "$folder/expected_$name.nii"
 done
 echo "the module gives the bytes of the command"
@@ -50,5 +47,5 @@ fi
 export CHROMIUM
 npm install --silent --no-save --no-audit --no-fund --prefix "$folder" playwright-core@1
 NODE_PATH=$folder/node_modules node tests/browser.mjs \
-    "$folder/site" "$folder/head.nii" "$folder/expected_head.nii.nii"
+    "$folder/site" "$folder/head.nii.gz" "$folder/expected_head.nii"
 echo "the page gives the bytes of the command"
