@@ -118,21 +118,19 @@ impl<'a> Slab<'a> {
     /// Tensor `id` as the input of output plane `z` of `conv`.
     pub fn source<T: Pod>(&self, conv: &Conv, id: TensorId, z: usize) -> Source<'_, T> {
         let tensor = &self.context.plan.tensors[id];
-        let plane = |dz: usize| -> &[T] {
-            if conv.kernel == 1 && dz != 1 {
-                return &[];
-            }
-            self.tap(conv, id, z, dz)
-        };
         Source {
-            planes: [plane(0), plane(1), plane(2)],
+            planes: [0, 1, 2].map(|dz| self.tap(conv, id, z, dz)),
             shape: tensor.shape,
             blocks: tensor.blocks(),
         }
     }
 
-    /// The plane of tensor `id` that tap `dz` of output plane `z` of `conv` reads.
+    /// The plane of tensor `id` that tap `dz` of output plane `z` of `conv` reads; empty for a tap beside a
+    /// kernel of one plane.
     pub fn tap<T: Pod>(&self, conv: &Conv, id: TensorId, z: usize, dz: usize) -> &[T] {
+        if conv.kernel == 1 && dz != 1 {
+            return &[];
+        }
         let tensor = &self.context.plan.tensors[id];
         let at = (z * conv.stride + dz * conv.dilation).checked_sub(conv.dilation);
         bytemuck::cast_slice(match at.filter(|&at| at < tensor.depth) {
