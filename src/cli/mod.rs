@@ -178,6 +178,13 @@ fn cpu() -> Result<Cpu, Failure> {
     }
 }
 
+/// Lets all that runs outside a network's own pool use at most `threads` threads.
+fn limit(threads: usize) -> Result<(), Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global()
+        .map_err(|cause| Failure::Model(format!("cannot start {threads} threads: {cause}")))
+}
+
 /// Threads to use: `requested`, or the processors this process may run on.
 fn threads(requested: Option<usize>) -> usize {
     requested.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get()))

@@ -11,7 +11,7 @@ use endocast::validate::{
 };
 use endocast::{Extractor, Options};
 
-use super::{Failure, cpu, json, model, threads};
+use super::{Failure, cpu, json, limit, model, threads};
 
 /// Command line of `validate`.
 #[derive(clap::Args)]
@@ -69,6 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|cause| Failure::Output(format!("{}: cannot write: {cause}", folder.display())))?;
     let cpu = cpu()?;
     let threads = threads(arguments.threads.map(usize::from));
+    limit(threads)?;
     let choices = choices(arguments);
     let mut variants = Vec::new();
     for choice in &choices {

@@ -105,7 +105,7 @@ fn outputs_keep_grid_and_header_of_the_input() {
     let found = report["brain_ml"].as_f64().unwrap();
     assert!((found - millilitres(&mask)).abs() < 1e-6, "{report}");
     let seconds = |part: &str| report["seconds"][part].as_f64().unwrap();
-    let parts = ["read", "load", "pre", "network", "post", "write"].map(seconds);
+    let parts = ["read", "load", "pre", "network", "post", "inspect", "write"].map(seconds);
     assert!(parts.iter().all(|&part| part >= 0.0));
     assert!(parts.iter().sum::<f64>() <= seconds("total"), "{report}");
 }

@@ -9,7 +9,7 @@ use endocast::volume::Scan;
 use endocast::{Extractor, Options, extract, qc};
 
 use super::super::progress::Progress;
-use super::super::{Failure, cpu, threads};
+use super::super::{Failure, cpu, limit, threads};
 use super::arguments::{Series, Settings};
 use super::outputs::{Outputs, is_stream};
 use super::products::Products;
@@ -160,8 +160,10 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new(settings: &'a Settings) -> Result<Worker<'a>, Failure> {
+        let threads = threads(settings.threads.map(usize::from));
+        limit(threads)?;
         let options = Options {
-            threads: threads(settings.threads.map(usize::from)),
+            threads,
             policy: cpu()?.into(),
             threshold: settings.threshold,
             output: if settings.no_csf { "tissue" } else { "brain" }.into(),
@@ -193,13 +195,15 @@ impl<'a> Worker<'a> {
         progress.stage(&name, "extracting");
         let extraction = extractor.extract(&scan, job.outputs.prob.is_some());
         let extraction = extraction.map_err(|cause| failure(&job.input, cause))?;
-        let products = Products::new(&scan, &extraction, &job.outputs, settings)
-            .map_err(|cause| failure(&job.input, cause.into()))?;
+        let inspecting = Instant::now();
         let quality = qc::inspect(&scan, &extraction.mask, extraction.certainty.as_ref())
             .map_err(|cause| Failure::input(&job.input, cause))?;
+        let inspecting = inspecting.elapsed();
 
         progress.stage(&name, "writing");
         let writing = Instant::now();
+        let products = Products::new(&scan, &extraction, &job.outputs, settings)
+            .map_err(|cause| failure(&job.input, cause.into()))?;
         products.write(job)?;
         let times = Times {
             reading,
@@ -207,6 +211,7 @@ impl<'a> Worker<'a> {
             pre: extraction.pre,
             network: extraction.network,
             post: extraction.post,
+            inspecting,
             writing: writing.elapsed(),
             total: start.elapsed(),
         };

@@ -19,6 +19,7 @@ pub struct Times {
     pub pre: Duration,
     pub network: Duration,
     pub post: Duration,
+    pub inspecting: Duration,
     pub writing: Duration,
     pub total: Duration,
 }
@@ -32,6 +33,7 @@ impl Times {
             ("pre", seconds(self.pre)),
             ("network", seconds(self.network)),
             ("post", seconds(self.post)),
+            ("inspect", seconds(self.inspecting)),
             ("write", seconds(self.writing)),
             ("total", seconds(self.total)),
         ])
@@ -53,7 +55,7 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// Volume of the mask.
     pub fn brain_ml(&self) -> f64 {
-        let voxels = self.mask.iter().filter(|&&voxel| voxel != 0).count();
+        let voxels = self.mask.t().iter().filter(|&&voxel| voxel != 0).count();
         voxels as f64 * self.scan.geometry().spacing.iter().product::<f64>() / 1000.0
     }
 
@@ -96,17 +98,19 @@ impl Report<'_> {
             pre,
             network,
             post,
+            inspecting,
             writing,
             ..
         } = self.times;
         eprintln!(
             "read {:.2} s, load {:.2} s, prepare {:.2} s, network {:.2} s, restore {:.2} s, \
-             write {:.2} s",
+             inspect {:.2} s, write {:.2} s",
             reading.as_secs_f64(),
             loading.as_secs_f64(),
             pre.as_secs_f64(),
             network.as_secs_f64(),
             post.as_secs_f64(),
+            inspecting.as_secs_f64(),
             writing.as_secs_f64()
         );
         self.print();
