@@ -139,8 +139,6 @@ pub struct Extractor {
     threshold: f32,
     /// Position of the chosen output among the network's.
     channel: usize,
-    image: Vec<f32>,
-    result: Vec<f32>,
 }
 
 /// A brain mask and how it came about.
@@ -178,7 +176,8 @@ impl Extraction {
 }
 
 impl Extractor {
-    /// Plans `model` on its own grid and reserves all memory that the network needs.
+    /// Plans `model` on its own grid. The working memory is taken for each scan and given back before its
+    /// mask is made.
     ///
     /// # Errors
     /// A network the engine cannot run, an unknown output, or threads that cannot be started.
@@ -202,15 +201,12 @@ impl Extractor {
         let plan = Plan::new(model.graph(), [preprocessing.route.grid(); 3], plan_options)?;
         let model = Arc::new(model);
         let session = Session::new(model.clone(), plan)?;
-        let result = vec![0.0; session.result_len()];
         Ok(Extractor {
             model,
             session,
             pool,
             threshold,
             channel,
-            image: Vec::new(),
-            result,
         })
     }
 
@@ -244,16 +240,17 @@ impl Extractor {
             pool,
             threshold,
             channel,
-            image,
-            result,
         } = self;
         let mut work = || {
             let start = Instant::now();
-            let prepared = prepare(&model.preprocessing().route, scan, image)?;
+            let (image, prepared) = prepare(&model.preprocessing().route, scan)?;
             let pre = start.elapsed();
 
             let start = Instant::now();
-            session.run(image, result)?;
+            let mut result = vec![0.0; session.result_len()];
+            session.run(&image, &mut result)?;
+            session.release();
+            drop(image);
             let network = start.elapsed();
 
             let start = Instant::now();
@@ -309,8 +306,8 @@ pub(crate) enum Prepared {
     Single,
 }
 
-/// Brings `scan` onto the network's grid: `[depth][height][width]` values in `image`.
-pub(crate) fn prepare(route: &Route, scan: &Scan, image: &mut Vec<f32>) -> Result<Prepared, Error> {
+/// Brings `scan` onto the network's grid: `[depth][height][width]` values.
+pub(crate) fn prepare(route: &Route, scan: &Scan) -> Result<(Vec<f32>, Prepared), Error> {
     let geometry = scan.geometry();
     let scaling = scan.scaling();
     with_voxels!(scan.voxels(), |voxels| {
@@ -331,8 +328,7 @@ pub(crate) fn prepare(route: &Route, scan: &Scan, image: &mut Vec<f32>) -> Resul
             ),
             Route::BrainmageMulti4 { .. } => return Err(Error::Channels(4)),
         };
-        *image = cube.into_raw_vec_and_offset().0;
-        Ok(prepared)
+        Ok((cube.into_raw_vec_and_offset().0, prepared))
     })
 }
 

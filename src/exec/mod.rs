@@ -55,7 +55,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A plan with its model and memory: runs images one after another without allocating.
+/// A plan with its model and memory: runs images one after another without allocating, unless the memory
+/// is [released](Session::release) between them.
 ///
 /// The slabs of a stage run in the thread pool of the caller.
 pub struct Session {
@@ -121,6 +122,9 @@ impl Session {
         expect("the image", image.len(), self.image_len())?;
         expect("the result", result.len(), self.result_len())?;
         self.clock.iter().for_each(|step| step.store(0, Relaxed));
+        if self.arena.len() == 0 {
+            self.arena = arena(&self.plan);
+        }
         self.load(image);
         for index in 0..self.plan.stages.len() {
             self.run_stage(index);
@@ -128,6 +132,11 @@ impl Session {
         }
         self.store(result);
         Ok(())
+    }
+
+    /// Gives the working memory back to the system until the next run.
+    pub fn release(&mut self) {
+        self.arena = Buffer::zeroed(0);
     }
 
     /// Time spent in each step during the last run, summed over threads.

@@ -84,7 +84,8 @@ impl Tent {
     }
 }
 
-/// One axis at a time.
+/// One axis at a time; rows and columns of a source slice together, so that no more than the slice is kept
+/// between them.
 fn resample_aligned<T: Voxel>(
     image: &Image<T>,
     to_source: &Affine,
@@ -102,42 +103,65 @@ fn resample_aligned<T: Voxel>(
             })
             .collect()
     });
-    let average = |tents: &[Option<Tent>], from: &[f32], to: &mut [f32]| {
-        for (to, tent) in to.iter_mut().zip(tents) {
-            *to = match tent {
-                Some(tent) => {
-                    let from = from[tent.first..].iter();
-                    from.zip(&tent.weights)
-                        .map(|(value, weight)| value * weight)
-                        .sum()
-                }
-                None => f32::NAN,
-            };
-        }
-    };
-
-    let mut extent = image.shape();
-    extent[0] = tents[0].len();
-    let mut first = Array3::zeros(extent.f());
-    map_lines(image.voxels(), first.view_mut(), 0, |from, to| {
-        let from: Vec<f32> = from
-            .iter()
-            .map(|&voxel| image.value(voxel) as f32)
-            .collect();
-        average(&tents[0], &from, to);
-    });
-    extent[1] = tents[1].len();
-    let mut second = Array3::zeros(extent.f());
-    map_lines(first.view(), second.view_mut(), 1, |from, to| {
-        average(&tents[1], from, to)
-    });
-    drop(first);
+    let [columns, rows, slices] = &tents;
+    let [ni, nj, nk] = image.shape();
+    let mut planes = Array3::zeros([columns.len(), rows.len(), nk].f());
+    let area = columns.len() * rows.len();
+    let source = image.flat().par_chunks_exact(ni * nj);
+    let target = planes.as_slice_memory_order_mut().unwrap_or_default();
+    source.zip(target.par_chunks_exact_mut(area)).for_each_init(
+        || (vec![0.0; ni * nj], vec![0.0; ni * rows.len()]),
+        |(values, low), (source, target)| {
+            for (value, &voxel) in values.iter_mut().zip(source) {
+                *value = image.value(voxel) as f32;
+            }
+            average_lines(rows, values, low);
+            let lines = low.chunks_exact(ni);
+            for (low, target) in lines.zip(target.chunks_exact_mut(columns.len())) {
+                average_line(columns, low, target);
+            }
+        },
+    );
     let mut grid = Array3::zeros(shape);
     let target = grid.view_mut().permuted_axes(grid_axes);
-    map_lines(second.view(), target, 2, |from, to| {
-        average(&tents[2], from, to)
+    map_lines(planes.view(), target, 2, |from, to| {
+        average_line(slices, from, to)
     });
     grid
+}
+
+/// One value for each of `tents`: the weighted mean of its part of `from`.
+fn average_line(tents: &[Option<Tent>], from: &[f32], to: &mut [f32]) {
+    for (to, tent) in to.iter_mut().zip(tents) {
+        *to = match tent {
+            Some(tent) => {
+                let from = from[tent.first..].iter();
+                let products = from
+                    .zip(&tent.weights)
+                    .map(|(value, weight)| value * weight);
+                products.sum()
+            }
+            None => f32::NAN,
+        };
+    }
+}
+
+/// One line of `to` for each of `tents`: the weighted mean of its part of the lines of `from`.
+fn average_lines(tents: &[Option<Tent>], from: &[f32], to: &mut [f32]) {
+    let length = to.len() / tents.len();
+    for (to, tent) in to.chunks_exact_mut(length).zip(tents) {
+        let Some(tent) = tent else {
+            to.fill(f32::NAN);
+            continue;
+        };
+        to.fill(0.0);
+        let lines = from[tent.first * length..].chunks_exact(length);
+        for (from, weight) in lines.zip(&tent.weights) {
+            for (sum, value) in to.iter_mut().zip(from) {
+                *sum += value * weight;
+            }
+        }
+    }
 }
 
 /// One target voxel at a time.

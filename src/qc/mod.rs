@@ -22,6 +22,7 @@ pub use certainty::Certainty;
 use intensity::Intensities;
 use limits::Limits;
 use sample::Sample;
+use shape::Layers;
 
 /// Score below which a measure warns and a mask is suspicious.
 pub const SUSPICIOUS: f64 = 0.5;
@@ -107,15 +108,15 @@ pub fn inspect(
     if found != expected {
         return Err(Error::Shape { expected, found });
     }
-    let outer = shape::Box::of(mask).ok_or(Error::EmptyMask)?;
-    let sample = Sample::new(scan, mask)?;
+    let layers = Layers::of(mask).ok_or(Error::EmptyMask)?;
+    let sample = Sample::new(scan, mask, layers.centre())?;
     let [right, anterior, superior] = shape::extents_mm(&sample.mask);
     let intensities = Intensities::new(&sample);
     let geometry = scan.geometry();
     let measured = |value: &dyn Fn(&Intensities) -> f64| intensities.as_ref().map(value);
     let certain = |value: &dyn Fn(&Certainty) -> f64| certainty.map(value);
     let values = [
-        (&limits::VOLUME, Some(shape::volume_ml(mask, geometry))),
+        (&limits::VOLUME, Some(layers.volume_ml(geometry))),
         (&limits::WIDTH, Some(right)),
         (&limits::LENGTH, Some(anterior)),
         (&limits::HEIGHT, Some(superior)),
@@ -124,8 +125,8 @@ pub fn inspect(
         (&limits::FLATNESS, shape::flatness(&sample.mask)),
         (&limits::TAPER, shape::taper(&sample.mask)),
         (&limits::SYMMETRY, shape::symmetry(&sample.mask)),
-        (&limits::CUT, Some(shape::cut_cm2(mask, geometry))),
-        (&limits::MARGIN, Some(outer.margin_mm(geometry))),
+        (&limits::CUT, Some(layers.cut_cm2(geometry))),
+        (&limits::MARGIN, Some(layers.margin_mm(geometry))),
         (&limits::COMPONENTS, certain(&|c| c.components as f64)),
         (&limits::LARGEST, certain(&|c| c.largest_share)),
         (&limits::BORDER, certain(&|c| c.border_step)),

@@ -1,5 +1,7 @@
 //! A mask and the scan around it on a grid of its own.
 
+use std::borrow::Cow;
+
 use ndarray::Array3;
 
 use super::Error;
@@ -21,18 +23,18 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// `mask` has the scan's shape and is not empty.
-    pub fn new(scan: &Scan, mask: &Array3<u8>) -> Result<Sample, Error> {
+    /// `mask` has the scan's shape; `centre` is its mean voxel index.
+    pub fn new(scan: &Scan, mask: &Array3<u8>, centre: [f64; 3]) -> Result<Sample, Error> {
         let geometry = scan.geometry();
         let from_mm = affine::invert(&geometry.affine).ok_or(pre::Error::SingularAffine)?;
-        let to_source = affine::compose(&from_mm, &grid_around(centre_of_mass(mask), geometry));
+        let to_source = affine::compose(&from_mm, &grid_around(centre, geometry));
         let scaling = scan.scaling();
         let image = with_voxels!(scan.voxels(), |voxels| {
             let (slope, intercept) = (scaling.slope(), scaling.intercept());
             let image = Image::new(voxels, geometry.shape, slope, intercept)?;
             resample::resample(&image, &to_source, [EDGE; 3])
         });
-        let inside: Vec<u8> = mask.t().iter().map(|&voxel| u8::from(voxel != 0)).collect();
+        let inside = first_axis_fastest(mask);
         let mask = Image::new(&inside, geometry.shape, 1.0, 0.0)?;
         let mask = resample::resample(&mask, &to_source, [EDGE; 3]);
         Ok(Sample {
@@ -42,19 +44,12 @@ impl Sample {
     }
 }
 
-/// Mean voxel index of the mask.
-fn centre_of_mass(mask: &Array3<u8>) -> [f64; 3] {
-    let mut count = 0_u64;
-    let mut sums = [0_u64; 3];
-    for ((i, j, k), &inside) in mask.indexed_iter() {
-        if inside != 0 {
-            count += 1;
-            for (sum, index) in sums.iter_mut().zip([i, j, k]) {
-                *sum += index as u64;
-            }
-        }
+/// 0 or 1 for every voxel; the mask's own memory where it has that form, as most have.
+fn first_axis_fastest(mask: &Array3<u8>) -> Cow<'_, [u8]> {
+    match mask.t().to_slice() {
+        Some(voxels) if voxels.iter().all(|&voxel| voxel <= 1) => Cow::Borrowed(voxels),
+        _ => mask.t().iter().map(|&voxel| voxel.min(1)).collect(),
     }
-    sums.map(|sum| sum as f64 / count as f64)
 }
 
 /// From indices of the cube to RAS mm.

@@ -1,62 +1,87 @@
 //! Size, form and place of a mask.
 
-use ndarray::{Array3, Axis, s};
+use ndarray::{Array3, Axis, Zip, s};
+use rayon::prelude::*;
 
 use super::sample::VOXEL_MM;
 use crate::volume::Geometry;
 
-/// Volume in mL.
-pub(super) fn volume_ml(mask: &Array3<u8>, geometry: &Geometry) -> f64 {
-    let voxels = mask.iter().filter(|&&inside| inside != 0).count();
-    voxels as f64 * geometry.spacing.iter().product::<f64>() / 1000.0
-}
+/// How many voxels of a mask lie in every layer of the scan across each of its axes; not all 0.
+pub(super) struct Layers([Vec<u64>; 3]);
 
-/// The smallest box around a mask.
-pub(super) struct Box {
-    first: [usize; 3],
-    last: [usize; 3],
-}
-
-impl Box {
+impl Layers {
     /// `None` for an empty mask.
-    pub fn of(mask: &Array3<u8>) -> Option<Box> {
-        let mut bounds: Option<Box> = None;
-        for ((i, j, k), &inside) in mask.indexed_iter() {
-            if inside != 0 {
-                let at = [i, j, k];
-                let bounds = bounds.get_or_insert(Box {
-                    first: at,
-                    last: at,
-                });
-                bounds.first = std::array::from_fn(|axis| bounds.first[axis].min(at[axis]));
-                bounds.last = std::array::from_fn(|axis| bounds.last[axis].max(at[axis]));
+    pub fn of(mask: &Array3<u8>) -> Option<Layers> {
+        let (columns, rows, slices) = mask.dim();
+        let empty = || [vec![0; columns], vec![0; rows], vec![0; slices]];
+        let count = |mut layers: [Vec<u64>; 3], k: usize| {
+            for (j, row) in mask.index_axis(Axis(2), k).axis_iter(Axis(1)).enumerate() {
+                let mut inside = 0;
+                Zip::from(&mut layers[0][..])
+                    .and(row)
+                    .for_each(|layer, &voxel| {
+                        let voxel = u64::from(voxel != 0);
+                        *layer += voxel;
+                        inside += voxel;
+                    });
+                layers[1][j] += inside;
+                layers[2][k] += inside;
             }
-        }
-        bounds
+            layers
+        };
+        let sum = |mut a: [Vec<u64>; 3], b: [Vec<u64>; 3]| {
+            let pairs = a.iter_mut().flatten().zip(b.iter().flatten());
+            pairs.for_each(|(a, b)| *a += b);
+            a
+        };
+        let counts = (0..slices).into_par_iter().fold(empty, count);
+        let layers = Layers(counts.reduce(empty, sum));
+        (layers.voxels() > 0).then_some(layers)
+    }
+
+    fn voxels(&self) -> u64 {
+        self.0[0].iter().sum()
+    }
+
+    /// Volume of the mask in mL.
+    pub fn volume_ml(&self, geometry: &Geometry) -> f64 {
+        self.voxels() as f64 * geometry.spacing.iter().product::<f64>() / 1000.0
+    }
+
+    /// Mean voxel index of the mask.
+    pub fn centre(&self) -> [f64; 3] {
+        let moment = |layers: &Vec<u64>| (0..).zip(layers).map(|(index, n)| index * n).sum::<u64>();
+        [0, 1, 2].map(|axis| moment(&self.0[axis]) as f64 / self.voxels() as f64)
     }
 
     /// Distance in mm from the mask to the nearest face of the field of view.
     pub fn margin_mm(&self, geometry: &Geometry) -> f64 {
-        let margins = (0..3).map(|axis| {
-            let voxels = self.first[axis].min(geometry.shape[axis] - 1 - self.last[axis]);
-            voxels as f64 * geometry.spacing[axis]
-        });
+        let margins = self
+            .0
+            .iter()
+            .zip(geometry.spacing)
+            .map(|(layers, spacing)| {
+                let before = layers.iter().take_while(|&&n| n == 0).count();
+                let behind = layers.iter().rev().take_while(|&&n| n == 0).count();
+                before.min(behind) as f64 * spacing
+            });
         margins.fold(f64::INFINITY, f64::min)
     }
-}
 
-/// Area in cm^2 with which the mask lies against the faces of the field of view: where the brain is cut.
-pub(super) fn cut_cm2(mask: &Array3<u8>, geometry: &Geometry) -> f64 {
-    let spacing = geometry.spacing;
-    let area = |axis: usize| spacing.iter().product::<f64>() / spacing[axis];
-    let faces = (0..3).flat_map(|axis| {
-        let last = geometry.shape[axis] - 1;
-        [0, last].map(|index| {
-            let face = mask.index_axis(Axis(axis), index);
-            face.iter().filter(|&&inside| inside != 0).count() as f64 * area(axis)
-        })
-    });
-    faces.sum::<f64>() / 100.0
+    /// Area in cm^2 with which the mask lies against the faces of the field of view: where the brain is
+    /// cut.
+    pub fn cut_cm2(&self, geometry: &Geometry) -> f64 {
+        let voxel = geometry.spacing.iter().product::<f64>();
+        let faces = self
+            .0
+            .iter()
+            .zip(geometry.spacing)
+            .map(|(layers, spacing)| {
+                let faces = [layers.first(), layers.last()];
+                faces.into_iter().flatten().sum::<u64>() as f64 * voxel / spacing
+            });
+        faces.sum::<f64>() / 100.0
+    }
 }
 
 /// Lengths in mm of the box around a sampled mask; 0 for an empty one.

@@ -78,9 +78,8 @@ fn read(path: PathBuf, model: &Model) -> Result<Prepared, Error> {
             expected,
         });
     }
-    let mut image = Vec::new();
-    match prepare(&model.preprocessing().route, &scan, &mut image) {
-        Ok(_) => Ok(Prepared { path, image }),
+    match prepare(&model.preprocessing().route, &scan) {
+        Ok((image, _)) => Ok(Prepared { path, image }),
         Err(cause) => Err(Error::Prepare { path, cause }),
     }
 }
