@@ -134,7 +134,7 @@ impl Default for Options {
 pub struct Extractor {
     model: Arc<Model>,
     session: Session,
-    /// Its own threads; none on a platform that has no threads.
+    /// Its own threads; `None` to run in the caller's.
     pool: Option<ThreadPool>,
     threshold: f32,
     /// Position of the chosen output among the network's.
@@ -177,7 +177,8 @@ impl Extraction {
 
 impl Extractor {
     /// Plans `model` on its own grid. The working memory is taken for each scan and given back before its
-    /// mask is made.
+    /// mask is made. Made in a thread of a `rayon` pool, the extractor works in that pool, otherwise in one of
+    /// its own.
     ///
     /// # Errors
     /// A network the engine cannot run, an unknown output, or threads that cannot be started.
@@ -280,8 +281,11 @@ impl Extractor {
     }
 }
 
+/// Threads for an extractor that is made here: `None` in a thread that belongs to a pool already, and on a
+/// platform that has no threads.
 fn pool(threads: usize) -> Result<Option<ThreadPool>, Error> {
-    if cfg!(all(target_family = "wasm", not(target_feature = "atomics"))) {
+    let has_none = cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
+    if has_none || rayon::current_thread_index().is_some() {
         return Ok(None);
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();

@@ -3,6 +3,8 @@
 //! Data flows one way: volume, pre, plan, exec, post, volume.
 
 mod base64;
+#[cfg(feature = "cli")]
+pub mod budget;
 mod clock;
 #[cfg(feature = "embedded-model")]
 pub mod embedded;

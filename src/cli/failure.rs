@@ -27,6 +27,8 @@ pub enum Failure {
     Input(String),
     /// Exit code 4.
     Output(String),
+    /// Exit code 5.
+    Memory(String),
     /// Exit code 6.
     Model(String),
     /// Exit code 7.
@@ -61,6 +63,7 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::Input(_) => 3,
             Failure::Output(_) => 4,
+            Failure::Memory(_) => 5,
             Failure::Model(_) => 6,
             Failure::NoBrain(_) => 7,
             Failure::Slow(_) => 8,
@@ -76,6 +79,7 @@ impl fmt::Display for Failure {
             Failure::Usage(text)
             | Failure::Input(text)
             | Failure::Output(text)
+            | Failure::Memory(text)
             | Failure::Model(text)
             | Failure::NoBrain(text)
             | Failure::Slow(text)

@@ -178,10 +178,12 @@ fn cpu() -> Result<Cpu, Failure> {
     }
 }
 
-/// Lets all that runs outside a network's own pool use at most `threads` threads.
+/// Lets everything use at most `threads` threads, of which this one is the first: most memory is then taken
+/// and given back by one thread, and the allocator need not keep some for each.
 fn limit(threads: usize) -> Result<(), Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-    pool.build_global()
+    pool.use_current_thread()
+        .build_global()
         .map_err(|cause| Failure::Model(format!("cannot start {threads} threads: {cause}")))
 }
 

@@ -101,6 +101,11 @@ impl Session {
         self.plan.arena_bytes + self.parameters.bytes()
     }
 
+    /// Bytes of kernel-specific weights that a session of `plan`, made for `model`, keeps.
+    pub fn kept_bytes(model: &Model, plan: &Plan) -> usize {
+        Parameters::planned_bytes(model, plan)
+    }
+
     /// Elements of an image: `[channel][depth][height][width]`.
     pub fn image_len(&self) -> usize {
         let image = &self.plan.tensors[0];

@@ -207,6 +207,27 @@ impl Parameters {
         }
     }
 
+    /// What [`bytes`](Self::bytes) will be for `plan` of `model`.
+    pub fn planned_bytes(model: &Model, plan: &Plan) -> usize {
+        let convs = plan.steps.iter().zip(&plan.convs).enumerate();
+        let kept = convs.filter_map(|(index, (step, conv))| {
+            let (Work::Conv(Conv { node, .. }), Some(conv)) = (&step.work, conv) else {
+                return None;
+            };
+            if let Kernel::Int8(_) = conv.kernel {
+                return Some(conv.problem.outputs * LANES * size_of::<i32>());
+            }
+            let numbers = match conv.prepared_len() {
+                0 if model.in_place(*node, Role::Weight).is_some() => 0,
+                _ if plan.has_passing_weights(index) => 0,
+                0 => conv.packed_len(),
+                own => own,
+            };
+            Some(numbers * size_of::<f32>())
+        });
+        kept.sum()
+    }
+
     /// Bytes of weights beside the model's own.
     pub fn bytes(&self) -> usize {
         let own = self.weights.iter().map(|weights| match weights {

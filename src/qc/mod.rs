@@ -24,6 +24,10 @@ use limits::Limits;
 use sample::Sample;
 use shape::Layers;
 
+/// Bytes that [`inspect`] needs at most beside scan and mask: five cubes of numbers and two of truths.
+#[cfg(feature = "cli")]
+pub(crate) const BYTES: usize = sample::EDGE.pow(3) * (5 * size_of::<f32>() + 2);
+
 /// Score below which a measure warns and a mask is suspicious.
 pub const SUSPICIOUS: f64 = 0.5;
 

@@ -49,6 +49,17 @@ impl Scan {
     }
 }
 
+impl Header {
+    /// Reads the header of a scan, and no voxels.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scan::read`], as far as the header shows.
+    pub fn read(path: impl AsRef<Path>) -> Result<Header, Error> {
+        Ok(Source::open(path.as_ref(), FourD::First)?.header().clone())
+    }
+}
+
 fn missing(path: &Path, part: Part) -> Error {
     Error::MissingHalf {
         path: path.into(),

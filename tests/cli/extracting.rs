@@ -271,3 +271,35 @@ fn a_mask_that_looks_wrong_is_written_and_told() {
     assert_eq!(quiet.status.code(), Some(0));
     assert!(quiet.stderr.is_empty());
 }
+
+#[test]
+fn an_estimate_is_an_upper_bound_that_suffices() {
+    let bench = Bench::new();
+    bench.write("large.nii", &head([180, 200, 160]).file());
+    let peak = |name: &str| -> Option<f64> {
+        let text = fs::read(bench.path(name)).unwrap();
+        let sidecar: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        sidecar["PeakMemoryBytes"].as_f64()
+    };
+    let base = ["extract", "large.nii", "--model", "tiny", "-t", "2"];
+    let more: [&[&str]; 2] = [&[], &["--prob", "p.nii", "--border", "1"]];
+    for (more, name) in more.into_iter().zip(["plain", "rich"]) {
+        let [mask, sidecar] = ["nii", "json"].map(|suffix| format!("{name}.{suffix}"));
+        let base = [&base[..], more, &["-m", &mask]].concat();
+        let before = bench.files();
+        let line = bench.good(&[&base[..], &["--estimate"]].concat());
+        assert_eq!(bench.files(), before);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..3], ["large.nii:", "at", "most"], "{line}");
+        assert!(words[5].parse::<f64>().unwrap() > 0.0, "{line}");
+        let run = ["--max-ram", words[3], "--sidecar", "--qc-exit", "0"];
+        bench.good(&[&base[..], &run].concat());
+        let Some(peak) = peak(&sidecar) else {
+            eprintln!("SKIPPED: this system does not tell the peak of a process's memory");
+            return;
+        };
+        let bound = words[3].parse::<f64>().unwrap() * 1e6;
+        assert!(peak <= bound, "{name}: {peak} instead of {bound}");
+        assert!(peak > bound / 2.0, "{name}: {peak} is far from {bound}");
+    }
+}

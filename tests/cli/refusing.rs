@@ -1,6 +1,7 @@
 //! What goes wrong: one line, an exit code, nothing left behind.
 
 use std::fs;
+use std::io::Write;
 
 use crate::bench::{Bench, SHAPE, assert_failed};
 use crate::common::{head, threshold_model};
@@ -135,4 +136,43 @@ fn no_brain_gives_7() {
         7,
         &["head.nii", "no brain found"],
     );
+}
+
+/// The header alone says it: the voxels behind it are cut off.
+#[test]
+fn too_little_memory_gives_5_before_voxels_are_read() {
+    let bench = Bench::new();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&head(SHAPE).file()).unwrap();
+    let file = gzip.finish().unwrap();
+    bench.write("cut.nii.gz", &file[..file.len() / 2]);
+    bench.refused(&["cut.nii.gz"], 3, &["cut.nii.gz"]);
+    bench.refused(
+        &["cut.nii.gz", "--max-ram", "5"],
+        5,
+        &["cut.nii.gz: needs", "MB of memory, 5 are allowed"],
+    );
+    let output = bench.command(&[
+        "extract",
+        "cut.nii.gz",
+        "--estimate",
+        "--model",
+        "threshold.model",
+        "--max-ram",
+        "5",
+    ]);
+    assert_failed(&{ output }.output().unwrap(), 5, &["cut.nii.gz: needs"]);
+}
+
+#[test]
+fn what_cannot_be_foreseen_is_no_bound() {
+    let bench = Bench::new();
+    for arguments in [
+        &["-", "-m", "m.nii"][..],
+        &["head.nii", "-m", "m.nii", "--mesh", "m.obj"],
+        &["head.nii", "-m", "m.nii", "--qc", "m.png"],
+    ] {
+        let arguments = [arguments, &["--max-ram", "4000"]].concat();
+        bench.refused(&arguments, 2, &["--max-ram"]);
+    }
 }

@@ -41,6 +41,6 @@ pub use graph::{
 pub use header::MAX_HEADER;
 pub use model::{FORMAT_VERSION, INT8, MAX_FILE, Model, Values};
 pub use preprocessing::Preprocessing;
-pub use sha256::sha256_hex;
+pub use sha256::{sha256_hex, sha256_hex_of};
 pub use tensors::{Role, roles, tensor_name};
 pub use writer::{ModelWriter, Precision};

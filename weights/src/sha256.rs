@@ -1,5 +1,7 @@
 //! The SHA-256 digest (FIPS 180-4).
 
+use std::io::{self, Read};
+
 /// First 32 bits of the fractional parts of the square roots of the first eight primes.
 const START: [u32; 8] = [
     0x6a09_e667,
@@ -82,17 +84,44 @@ const ROUNDS: [u32; 64] = [
 
 const BLOCK: usize = 64;
 
+/// Bytes read at a time, whole blocks.
+const PIECE: usize = 1024 * BLOCK;
+
 /// SHA-256 of `bytes`, as lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    digest(bytes).map(|word| format!("{word:08x}")).concat()
+    sha256_hex_of(bytes).expect("memory can be read")
 }
 
-fn digest(bytes: &[u8]) -> [u32; 8] {
+/// SHA-256 of what `reader` gives, as lower-case hexadecimal digits.
+///
+/// # Errors
+/// What the reader says.
+pub fn sha256_hex_of(reader: impl Read) -> io::Result<String> {
+    let digest = digest(reader)?;
+    Ok(digest.map(|word| format!("{word:08x}")).concat())
+}
+
+fn digest(mut reader: impl Read) -> io::Result<[u32; 8]> {
     let mut state = START;
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    for block in blocks {
-        compress(&mut state, block);
+    let mut length = 0_u64;
+    let mut piece = Vec::with_capacity(PIECE);
+    loop {
+        piece.clear();
+        reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        length += piece.len() as u64;
+        let (blocks, rest) = piece.as_chunks::<BLOCK>();
+        for block in blocks {
+            compress(&mut state, block);
+        }
+        if piece.len() < PIECE {
+            finish(&mut state, rest, length);
+            return Ok(state);
+        }
     }
+}
+
+/// Adds the last bytes, fewer than a block, of `length` in all.
+fn finish(state: &mut [u32; 8], rest: &[u8], length: u64) {
     // A single bit, zeros, and the length in bits fill one or two more blocks.
     let mut tail = [0; 2 * BLOCK];
     tail[..rest.len()].copy_from_slice(rest);
@@ -102,11 +131,10 @@ fn digest(bytes: &[u8]) -> [u32; 8] {
     } else {
         2 * BLOCK
     };
-    tail[end - 8..end].copy_from_slice(&(8 * bytes.len() as u64).to_be_bytes());
+    tail[end - 8..end].copy_from_slice(&(8 * length).to_be_bytes());
     for block in tail[..end].as_chunks::<BLOCK>().0 {
-        compress(&mut state, block);
+        compress(state, block);
     }
-    state
 }
 
 fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
@@ -171,13 +199,13 @@ mod tests {
         assert_eq!(sha256_hex(&million), expected);
     }
 
-    /// Against another implementation, over every way the padding can fall.
+    /// Against another implementation, over every way the padding can fall and around a piece's end.
     #[test]
     fn every_length_of_two_blocks() {
         use sha2::{Digest, Sha256};
 
-        let bytes: Vec<u8> = (0..200_u8).map(|value| value.wrapping_mul(37)).collect();
-        for length in 0..=bytes.len() {
+        let bytes: Vec<u8> = (0..PIECE + 200).map(|at| (at * 37 % 251) as u8).collect();
+        for length in (0..=200).chain(PIECE - 1..=PIECE + 1) {
             let expected: Vec<String> = Sha256::digest(&bytes[..length])
                 .iter()
                 .map(|byte| format!("{byte:02x}"))

@@ -22,7 +22,7 @@ pub fn run(
     output: &Path,
     settings: &Settings,
 ) -> Result<(), Failure> {
-    if !settings.dry_run {
+    if !settings.writes_nothing() {
         describe(dataset, output)?;
     }
     let jobs: Vec<Job> = images
@@ -45,7 +45,7 @@ pub fn run(
         ..settings.clone()
     };
     let done = run_batch(&jobs, &settings);
-    if !settings.dry_run {
+    if !settings.writes_nothing() {
         for image in images.iter().filter(|image| image.brain(output).is_file()) {
             describe_brain(image, output)?;
         }

@@ -109,6 +109,14 @@ pub struct Settings {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
         help_heading = "Running")]
     pub threads: Option<u16>,
+    /// Take fewer threads or slower kernels so that no more memory than this is needed, and refuse scans that
+    /// need more all the same
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Running")]
+    pub max_ram: Option<u32>,
+    /// Say how much memory each scan would take at most, and how long the network, and do nothing else
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Running")]
+    pub estimate: bool,
     /// Replace outputs that exist
     #[arg(long, conflicts_with = "skip_existing", help_heading = "Running")]
     pub force: bool,
@@ -124,6 +132,18 @@ pub struct Settings {
     /// Say more: model, kernels, and times of each scan
     #[arg(short, long, help_heading = "Running")]
     pub verbose: bool,
+}
+
+impl Settings {
+    /// Whether outputs are only talked about.
+    pub fn writes_nothing(&self) -> bool {
+        self.dry_run || self.estimate
+    }
+
+    /// What to read of a series.
+    pub fn four_d(&self) -> FourD {
+        self.volume.map(Series::four_d).unwrap_or_default()
+    }
 }
 
 /// Value of voxels outside the brain.

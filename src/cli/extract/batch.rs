@@ -11,6 +11,8 @@ use endocast::{Extractor, Options, extract, qc};
 use super::super::progress::Progress;
 use super::super::{Failure, cpu, limit, threads};
 use super::arguments::{Series, Settings};
+use super::estimate;
+use super::memory;
 use super::outputs::{Outputs, is_stream};
 use super::products::Products;
 use super::report::{Report, Times};
@@ -33,6 +35,9 @@ pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
     check_existing(jobs, settings)?;
     if settings.dry_run {
         return announce(jobs, settings);
+    }
+    if settings.estimate {
+        return estimate::run(jobs, settings);
     }
     let mut progress = Progress::new(jobs.len(), settings.quiet);
     let mut worker = Worker::new(settings)?;
@@ -114,7 +119,7 @@ fn check_names(jobs: &[Job]) -> Result<(), Failure> {
 
 /// Refuses to replace files, unless asked to.
 fn check_existing(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
-    if settings.force || settings.skip_existing || settings.dry_run {
+    if settings.force || settings.skip_existing || settings.writes_nothing() {
         return Ok(());
     }
     let mut existing = jobs.iter().flat_map(|job| job.outputs.on_disk());
@@ -160,14 +165,8 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new(settings: &'a Settings) -> Result<Worker<'a>, Failure> {
-        let threads = threads(settings.threads.map(usize::from));
-        limit(threads)?;
-        let options = Options {
-            threads,
-            policy: cpu()?.into(),
-            threshold: settings.threshold,
-            output: if settings.no_csf { "tissue" } else { "brain" }.into(),
-        };
+        let options = options(settings)?;
+        limit(options.threads)?;
         Ok(Worker {
             settings,
             options,
@@ -180,6 +179,7 @@ impl<'a> Worker<'a> {
     fn run(&mut self, job: &Job, progress: &Progress) -> Result<Option<String>, Failure> {
         let name = job.input.display().to_string();
         let start = Instant::now();
+        let options = memory::fit(job, self.settings, &self.options)?;
         progress.stage(&name, "reading");
         let scan = read(&job.input, self.settings, progress)?;
         let reading = start.elapsed();
@@ -188,7 +188,6 @@ impl<'a> Worker<'a> {
         progress.stage(&name, "planning");
         let loading = Instant::now();
         let settings = self.settings;
-        let options = self.options.clone();
         let extractor = ready(&mut self.extractor, settings, &options)?;
         let loading = loading.elapsed();
 
@@ -247,15 +246,31 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// The extractor, made at the first call.
+/// What the command line asks of extractions.
+pub fn options(settings: &Settings) -> Result<Options, Failure> {
+    Ok(Options {
+        threads: threads(settings.threads.map(usize::from)),
+        policy: cpu()?.into(),
+        threshold: settings.threshold,
+        output: if settings.no_csf { "tissue" } else { "brain" }.into(),
+    })
+}
+
+/// The extractor, made at the first call and when the memory asks for another.
 fn ready<'a>(
     extractor: &'a mut Option<Extractor>,
     settings: &Settings,
     options: &Options,
 ) -> Result<&'a mut Extractor, Failure> {
-    if let Some(extractor) = extractor {
-        return Ok(extractor);
+    let is_same = |extractor: &Extractor| {
+        let made_for = extractor.session().plan().options;
+        made_for.threads == options.threads
+            && made_for.policy.direct_only == options.policy.direct_only
+    };
+    if extractor.as_ref().is_some_and(is_same) {
+        return Ok(extractor.as_mut().expect("one was found"));
     }
+    *extractor = None;
     let model = settings.model.open()?;
     let name = model.name().to_string();
     let made = Extractor::new(model, options).map_err(|cause| match cause {
@@ -267,7 +282,7 @@ fn ready<'a>(
 
 /// Reads a scan from a file or from standard input.
 fn read(input: &Path, settings: &Settings, progress: &Progress) -> Result<Scan, Failure> {
-    let four_d = settings.volume.map(Series::four_d).unwrap_or_default();
+    let four_d = settings.four_d();
     let scan = if is_stream(input) {
         if settings.volume == Some(Series::All) {
             let cause = "--volume all reads its input twice, which standard input does not allow";

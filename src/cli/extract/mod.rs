@@ -2,7 +2,9 @@
 
 mod arguments;
 mod batch;
+mod estimate;
 mod inputs;
+mod memory;
 mod outputs;
 mod products;
 mod report;

@@ -1,9 +1,10 @@
 //! Where a mask came from, as JSON beside it.
 
+use std::fs::File;
 use std::path::Path;
 
 use endocast::kernels::cpu::Cpu;
-use endocast::weights::sha256_hex;
+use endocast::weights::sha256_hex_of;
 
 use super::super::{Failure, json};
 use super::outputs::is_stream;
@@ -21,12 +22,12 @@ pub struct Provenance {
 impl Provenance {
     /// Reads the program and computes its checksum and that of the model's file.
     pub fn new(model: &endocast::weights::Model, cpu: Cpu) -> Provenance {
-        let program = std::env::current_exe().and_then(std::fs::read);
+        let program = std::env::current_exe().and_then(|path| sha256_hex_of(File::open(path)?));
         let words: Vec<_> = std::env::args_os().collect();
         let words = words.iter().map(|word| word.to_string_lossy());
         Provenance {
             command: words.collect::<Vec<_>>().join(" "),
-            program_sha256: program.map_or(json::Value::Null, |bytes| sha256_hex(&bytes).into()),
+            program_sha256: program.map_or(json::Value::Null, json::Value::from),
             model_sha256: model.file_sha256(),
             cpu: processor().map_or(json::Value::Null, json::Value::from),
             instruction_sets: cpu
@@ -65,10 +66,10 @@ pub fn write(
     let input_sha256 = if is_stream(input) {
         json::Value::Null
     } else {
-        let bytes = std::fs::read(input);
-        let bytes =
-            bytes.map_err(|cause| Failure::input(input, format!("cannot read: {cause}")))?;
-        sha256_hex(&bytes).into()
+        let digest = File::open(input).and_then(sha256_hex_of);
+        let digest =
+            digest.map_err(|cause| Failure::input(input, format!("cannot read: {cause}")))?;
+        digest.into()
     };
     let plan = report.extractor.session().plan();
     let mut kernels: Vec<&str> = plan.convs.iter().flatten().map(|c| c.name()).collect();
