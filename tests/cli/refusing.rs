@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 
 use crate::bench::{Bench, SHAPE, assert_failed};
-use crate::common::{head, threshold_model};
+use crate::common::{head, threshold_model, threshold_model_by};
 
 #[test]
 fn a_wrong_command_line_gives_2() {
@@ -27,6 +27,15 @@ fn a_wrong_command_line_gives_2() {
         assert_failed(&output, 2, &["--help"]);
     }
     assert_eq!(bench.files(), before);
+}
+
+#[test]
+fn a_map_that_the_route_does_not_give_is_2() {
+    let bench = Bench::new();
+    let route = "route=brainmage-ma grid=32 outputs=brain,tissue threshold=0.5";
+    bench.write("threshold.model", &threshold_model_by(route));
+    let arguments = ["head.nii", "-m", "m.nii", "--prob", "p.nii"];
+    bench.refused(&arguments, 2, &["no probability map"]);
 }
 
 #[test]

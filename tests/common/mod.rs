@@ -24,6 +24,11 @@ pub const PREPROCESSING: &str = "route=conform grid=32 field_of_view_mm=128 orie
 /// A model file whose brain is where the mean of 3x3x3 voxels is above half the scan's range, and whose
 /// tissue is where it is above three quarters.
 pub fn threshold_model() -> Vec<u8> {
+    threshold_model_by(PREPROCESSING)
+}
+
+/// [`threshold_model`] with preprocessing of another kind.
+pub fn threshold_model_by(preprocessing: &str) -> Vec<u8> {
     const GAIN: f32 = 16.0;
     let graph = Graph::parse(
         "input image channels=1\n\
@@ -32,7 +37,7 @@ pub fn threshold_model() -> Vec<u8> {
     )
     .unwrap();
     let conv = graph.find("last").unwrap();
-    let preprocessing: Preprocessing = PREPROCESSING.parse().unwrap();
+    let preprocessing: Preprocessing = preprocessing.parse().unwrap();
     let mut writer = ModelWriter::new("threshold", graph, &preprocessing);
     writer.metadata("source_sha256", &"0".repeat(64)).unwrap();
     writer.metadata("tool", "endocast tests").unwrap();

@@ -325,6 +325,7 @@ fn failure(input: &Path, cause: extract::Error) -> Failure {
             Failure::NoBrain(format!("{}: {cause}", input.display()))
         }
         extract::Error::Pre(_) | extract::Error::Post(_) => Failure::input(input, cause),
+        extract::Error::Output(_) | extract::Error::Fixed => Failure::Usage(cause.to_string()),
         _ => Failure::Model(cause.to_string()),
     }
 }
