@@ -34,8 +34,17 @@ pub enum Error {
     Output(String),
     /// A threshold or a probability map was asked of a route that has neither.
     Fixed,
-    /// The model wants several co-registered images.
-    Channels(usize),
+    /// Another number of images than the model reads at once.
+    Channels {
+        /// What the model reads.
+        expected: usize,
+        /// What there is.
+        found: usize,
+    },
+    /// One of several images is on another grid than the first.
+    Grid(usize),
+    /// One of several images cannot be brought onto the network's grid.
+    Channel(usize, pre::Error),
     /// The threads could not be started.
     Threads {
         /// How many were asked for.
@@ -56,10 +65,16 @@ impl fmt::Display for Error {
             Error::Fixed => f.write_str(
                 "BrainMaGe's routes have a threshold of their own and give no probability map",
             ),
-            Error::Channels(count) => write!(
-                f,
-                "the model reads {count} images at once, which this command does not supply"
-            ),
+            Error::Channels { expected, found } => {
+                write!(
+                    f,
+                    "the model reads {expected} images of a head at once, not {found}"
+                )
+            }
+            Error::Grid(index) => {
+                write!(f, "image {} is not on the grid of the first", index + 1)
+            }
+            Error::Channel(index, cause) => write!(f, "image {}: {cause}", index + 1),
             Error::Threads { threads, cause } => {
                 write!(f, "cannot start {threads} threads: {cause}")
             }
@@ -73,10 +88,10 @@ impl Error {
     /// The exit code that the command has for it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Output(_) | Error::Fixed => 2,
+            Error::Output(_) | Error::Fixed | Error::Channels { .. } => 2,
             Error::Post(post::Error::EmptyMask) => 7,
-            Error::Pre(_) | Error::Post(_) => 3,
-            Error::Plan(_) | Error::Exec(_) | Error::Channels(_) | Error::Threads { .. } => 6,
+            Error::Pre(_) | Error::Post(_) | Error::Grid(_) | Error::Channel(..) => 3,
+            Error::Plan(_) | Error::Exec(_) | Error::Threads { .. } => 6,
         }
     }
 }
@@ -185,9 +200,10 @@ impl Extractor {
     pub fn new(model: Model, options: &Options) -> Result<Extractor, Error> {
         let preprocessing = model.preprocessing();
         let channel = channel(&model, &options.output)?;
-        if model.graph().input_channels() != 1 {
-            return Err(Error::Channels(model.graph().input_channels()));
-        }
+        check_channels(
+            model.graph().input_channels(),
+            preprocessing.route.channels(),
+        )?;
         let threads = options.threads.max(1);
         let pool = pool(threads)?;
         let conforms = matches!(preprocessing.route, Route::Conform(_));
@@ -233,8 +249,22 @@ impl Extractor {
     /// Extracts the brain of `scan`; `probabilities` asks for the probability map too.
     ///
     /// # Errors
-    /// A scan without contrast or without a brain; a map that the model's route does not give.
+    /// A scan without contrast or without a brain; a map that the model's route does not give; a model
+    /// that reads several images at once.
     pub fn extract(&mut self, scan: &Scan, probabilities: bool) -> Result<Extraction, Error> {
+        self.extract_channels(&[scan], probabilities)
+    }
+
+    /// Extracts the brain of a head of which there are several images on one grid: for BrainMaGe's
+    /// four-channel network T1, T2, contrast-enhanced T1 and FLAIR.
+    ///
+    /// # Errors
+    /// As for [`extract`](Self::extract), and images on different grids.
+    pub fn extract_channels(
+        &mut self,
+        scans: &[&Scan],
+        probabilities: bool,
+    ) -> Result<Extraction, Error> {
         let Extractor {
             model,
             session,
@@ -244,7 +274,7 @@ impl Extractor {
         } = self;
         let mut work = || {
             let start = Instant::now();
-            let (image, prepared) = prepare(&model.preprocessing().route, scan)?;
+            let (image, prepared) = prepare(&model.preprocessing().route, scans)?;
             let pre = start.elapsed();
 
             let start = Instant::now();
@@ -263,7 +293,8 @@ impl Extractor {
                 found: cube.len(),
             })?;
             let certainty = Certainty::new(cube, *threshold);
-            let (mask, probabilities) = prepared.restore(cube, scan, *threshold, probabilities)?;
+            let (mask, probabilities) =
+                prepared.restore(cube, scans[0], *threshold, probabilities)?;
             let post = start.elapsed();
             Ok(Extraction {
                 mask,
@@ -308,10 +339,20 @@ pub(crate) enum Prepared {
     Conform(Affine),
     Agnostic(pre::brainmage::AgnosticPlan),
     Single,
+    Multi4,
 }
 
-/// Brings `scan` onto the network's grid: `[depth][height][width]` values.
-pub(crate) fn prepare(route: &Route, scan: &Scan) -> Result<(Vec<f32>, Prepared), Error> {
+fn check_channels(expected: usize, found: usize) -> Result<(), Error> {
+    match expected == found {
+        true => Ok(()),
+        false => Err(Error::Channels { expected, found }),
+    }
+}
+
+/// Brings the images of a head onto the network's grid: `[channel][depth][height][width]` values.
+pub(crate) fn prepare(route: &Route, scans: &[&Scan]) -> Result<(Vec<f32>, Prepared), Error> {
+    check_channels(route.channels(), scans.len())?;
+    let scan = scans[0];
     let geometry = scan.geometry();
     let scaling = scan.scaling();
     with_voxels!(scan.voxels(), |voxels| {
@@ -330,10 +371,32 @@ pub(crate) fn prepare(route: &Route, scan: &Scan) -> Result<(Vec<f32>, Prepared)
                 pre::brainmage::prepare_single(&source, grid)?,
                 Prepared::Single,
             ),
-            Route::BrainmageMulti4 { .. } => return Err(Error::Channels(4)),
+            &Route::BrainmageMulti4 { grid } => {
+                return Ok((prepare_multi4(scans, grid)?, Prepared::Multi4));
+            }
         };
         Ok((cube.into_raw_vec_and_offset().0, prepared))
     })
+}
+
+fn prepare_multi4(scans: &[&Scan], grid: usize) -> Result<Vec<f32>, Error> {
+    let geometry = scans[0].geometry();
+    post::brainmage::check_multi4(geometry.shape)?;
+    let mut others = scans.iter().map(|scan| scan.geometry());
+    if let Some(index) = others.position(|other| !other.is_same_grid(geometry)) {
+        return Err(Error::Grid(index));
+    }
+    let mut image = Vec::with_capacity(scans.len() * grid.pow(3));
+    for (index, scan) in scans.iter().enumerate() {
+        let scaling = scan.scaling();
+        let cube = with_voxels!(scan.voxels(), |voxels| {
+            Image::new(voxels, geometry.shape, scaling.slope(), scaling.intercept())
+                .and_then(|source| pre::brainmage::prepare_multi4(&source, geometry.spacing, grid))
+        });
+        let cube = cube.map_err(|cause| Error::Channel(index, cause))?;
+        image.extend(cube);
+    }
+    Ok(image)
 }
 
 impl Prepared {
@@ -356,6 +419,7 @@ impl Prepared {
             _ if probabilities => return Err(Error::Fixed),
             Prepared::Agnostic(plan) => (post::brainmage::restore_agnostic(cube, plan)?, None),
             Prepared::Single => (post::brainmage::restore_single(cube, shape)?, None),
+            Prepared::Multi4 => (post::brainmage::restore_multi4(cube, shape)?, None),
         };
         Ok((
             volume_of(shape, mask)?,

@@ -59,13 +59,23 @@ pub fn restore_single(probabilities: ArrayView3<f32>, shape: [usize; 3]) -> Resu
 /// [`Error::Multi4Shape`] where `shape` is not 240 x 240 x 155, the only one that this route puts
 /// in the right place; [`Error::EmptyMask`].
 pub fn restore_multi4(probabilities: ArrayView3<f32>, shape: [usize; 3]) -> Result<Vec<u8>, Error> {
-    if shape != [CANVAS[0], CANVAS[1], MULTI4_SLICES] {
-        return Err(Error::Multi4Shape(shape));
-    }
+    check_multi4(shape)?;
     let canvas = enlarge(probabilities, CANVAS);
     finish(threshold(
         canvas.slice(s![.., .., ..MULTI4_SLICES]).to_owned(),
     ))
+}
+
+/// Whether the four-channel route puts the mask of images of `shape` in the right place.
+///
+/// # Errors
+///
+/// [`Error::Multi4Shape`].
+pub fn check_multi4(shape: [usize; 3]) -> Result<(), Error> {
+    match shape == [CANVAS[0], CANVAS[1], MULTI4_SLICES] {
+        true => Ok(()),
+        false => Err(Error::Multi4Shape(shape)),
+    }
 }
 
 /// Resizes network output as the original's `interpolate_image` does.

@@ -5,7 +5,7 @@
 //! voxels per edge (128 in all of BrainMaGe's networks) whose **last** axis is fastest, as PyTorch has it: depth, height and width are the image's first,
 //! second and third axis.
 
-use ndarray::{Array3, Array4, ArrayView3, Axis, ShapeBuilder, s};
+use ndarray::{Array3, ArrayView3, ShapeBuilder, s};
 
 use super::Error;
 use super::image::{Image, Voxel};
@@ -93,10 +93,10 @@ pub fn prepare_single<T: Voxel>(image: &Image<T>, grid: usize) -> Result<Array3<
     Ok(cube(values.view(), grid))
 }
 
-/// Prepares four co-registered images (T1, T2, contrast-enhanced T1, FLAIR) for the
-/// four-channel network; the result has the channel as its first axis.
+/// Prepares one of the four co-registered images (T1, T2, contrast-enhanced T1, FLAIR) for the
+/// four-channel network.
 ///
-/// Each: linear resample to 1 mm unless the spacing is exactly that, pad with zeros to the canvas
+/// Linear resample to 1 mm unless the spacing is exactly that, pad with zeros to the canvas
 /// (first two axes: half on both sides, rounded down, so that odd sizes come out one voxel short;
 /// third axis: all after), resize to the cube (cubic), normalise.
 ///
@@ -104,37 +104,28 @@ pub fn prepare_single<T: Voxel>(image: &Image<T>, grid: usize) -> Result<Array3<
 ///
 /// [`Error::Spacing`], [`Error::IntensityScale`].
 pub fn prepare_multi4<T: Voxel>(
-    images: [&Image<T>; 4],
+    image: &Image<T>,
     spacing: [f64; 3],
     grid: usize,
-) -> Result<Array4<f32>, Error> {
-    let mut channels = Array4::zeros((4, grid, grid, grid));
-    for (mut channel, image) in channels.axis_iter_mut(Axis(0)).zip(images) {
-        let mut values = values(image);
-        if spacing != [1.0; 3] {
-            let shape = one_millimetre(image.shape(), spacing)?;
-            values = resize(values.view(), shape, Degree::Linear, AntiAlias::None);
-        }
-        let shape: [usize; 3] = values.dim().into();
-        let missing: [usize; 3] =
-            std::array::from_fn(|axis| CANVAS[axis].saturating_sub(shape[axis]));
-        let before = [missing[0] / 2, missing[1] / 2, 0];
-        let padded = [
-            shape[0] + 2 * before[0],
-            shape[1] + 2 * before[1],
-            shape[2] + missing[2],
-        ];
-        let mut values = resize(
-            pad(values.view(), padded, before).view(),
-            [grid; 3],
-            Degree::Cubic,
-            AntiAlias::None,
-        );
-        let scale = ForegroundScale::measure(values.iter().copied())?;
-        values.mapv_inplace(|v| scale.apply(v));
-        channel.zip_mut_with(&values, |channel, &v| *channel = v as f32);
+) -> Result<Array3<f32>, Error> {
+    let mut values = values(image);
+    if spacing != [1.0; 3] {
+        let shape = one_millimetre(image.shape(), spacing)?;
+        values = resize(values.view(), shape, Degree::Linear, AntiAlias::None);
     }
-    Ok(channels)
+    let shape: [usize; 3] = values.dim().into();
+    let missing: [usize; 3] = std::array::from_fn(|axis| CANVAS[axis].saturating_sub(shape[axis]));
+    let before = [missing[0] / 2, missing[1] / 2, 0];
+    let padded = [
+        shape[0] + 2 * before[0],
+        shape[1] + 2 * before[1],
+        shape[2] + missing[2],
+    ];
+    let padded = pad(values.view(), padded, before);
+    let mut resized = resize(padded.view(), [grid; 3], Degree::Cubic, AntiAlias::None);
+    let scale = ForegroundScale::measure(resized.iter().copied())?;
+    resized.mapv_inplace(|v| scale.apply(v));
+    Ok(last_axis_fastest(resized.view()))
 }
 
 fn values<T: Voxel>(image: &Image<T>) -> Array3<f64> {
@@ -164,8 +155,11 @@ fn pad(image: ArrayView3<f64>, shape: [usize; 3], before: [usize; 3]) -> Array3<
 
 /// Resizes a normalised image to a cube of `grid` voxels per edge, last axis fastest.
 fn cube(image: ArrayView3<f64>, grid: usize) -> Array3<f32> {
-    let resized = resize(image, [grid; 3], Degree::Cubic, AntiAlias::None);
-    let mut cube = Array3::zeros([grid; 3]);
-    cube.zip_mut_with(&resized, |cube, &v| *cube = v as f32);
+    last_axis_fastest(resize(image, [grid; 3], Degree::Cubic, AntiAlias::None).view())
+}
+
+fn last_axis_fastest(values: ArrayView3<f64>) -> Array3<f32> {
+    let mut cube = Array3::zeros(values.dim());
+    cube.zip_mut_with(&values, |cube, &v| *cube = v as f32);
     cube
 }

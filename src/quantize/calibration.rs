@@ -78,7 +78,7 @@ fn read(path: PathBuf, model: &Model) -> Result<Prepared, Error> {
             expected,
         });
     }
-    match prepare(&model.preprocessing().route, &scan) {
+    match prepare(&model.preprocessing().route, &[&scan]) {
         Ok((image, _)) => Ok(Prepared { path, image }),
         Err(cause) => Err(Error::Prepare { path, cause }),
     }

@@ -4,6 +4,7 @@ mod aliases;
 mod batches;
 mod bench;
 mod bids;
+mod channels;
 #[path = "../common/mod.rs"]
 mod common;
 mod extracting;

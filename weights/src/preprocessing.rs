@@ -60,6 +60,14 @@ impl Route {
             | Route::BrainmageMulti4 { grid } => grid,
         }
     }
+
+    /// Images of one head that it takes.
+    pub fn channels(&self) -> usize {
+        match self {
+            Route::Conform(_) | Route::BrainmageMa { .. } | Route::BrainmageSingle { .. } => 1,
+            Route::BrainmageMulti4 { .. } => 4,
+        }
+    }
 }
 
 /// A cube of `grid`³ voxels that covers `field_of_view_mm` along every axis.

@@ -103,6 +103,7 @@ fn job(input: PathBuf, outputs: Outputs) -> Result<Job, Failure> {
     let source = input.display().to_string();
     Ok(Job {
         input,
+        channels: Vec::new(),
         source,
         outputs,
     })

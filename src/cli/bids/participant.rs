@@ -29,6 +29,7 @@ pub fn run(
         .iter()
         .map(|image| Job {
             input: dataset.root.join(&image.path),
+            channels: Vec::new(),
             source: image.uri(),
             outputs: Outputs {
                 mask: Some(image.mask(output)),

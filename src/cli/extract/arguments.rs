@@ -22,6 +22,11 @@ pub struct Arguments {
     /// Take only every N-th scan, from the I-th on: the part of one job among N
     #[arg(long, value_name = "I/N", help_heading = "Input")]
     pub shard: Option<Shard>,
+    /// The other images of SCAN's head for a model that reads four at once; SCAN is its T1
+    ///
+    /// All four are on one grid. As in an output's name, {stem} and {dir} stand for SCAN's.
+    #[arg(long, num_args = 3, value_names = ["T2", "T1CE", "FLAIR"], help_heading = "Input")]
+    pub channels: Vec<PathBuf>,
     #[command(flatten)]
     pub templates: Templates,
     #[command(flatten)]

@@ -23,10 +23,19 @@ use super::sidecar::{self, Provenance};
 pub struct Job {
     /// The head scan.
     pub input: PathBuf,
+    /// Other images of the head, for a model that reads several.
+    pub channels: Vec<PathBuf>,
     /// What the sidecar calls it.
     pub source: String,
     /// The files.
     pub outputs: Outputs,
+}
+
+impl Job {
+    /// All images that are read.
+    pub fn inputs(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.input).chain(&self.channels)
+    }
 }
 
 /// Works on all `jobs`. Of several, one that fails is reported and the others go on.
@@ -104,8 +113,8 @@ fn check_names(jobs: &[Job]) -> Result<(), Failure> {
             )));
         }
     }
-    let inputs = jobs.iter().filter_map(|job| job.input.canonicalize().ok());
-    let inputs: HashSet<PathBuf> = inputs.collect();
+    let inputs = jobs.iter().flat_map(Job::inputs);
+    let inputs: HashSet<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
     for path in jobs.iter().flat_map(|job| job.outputs.on_disk()) {
         if path.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
             let path = path.display();
@@ -181,7 +190,9 @@ impl<'a> Worker<'a> {
         let start = Instant::now();
         let options = memory::fit(job, self.settings, &self.options)?;
         progress.stage(&name, "reading");
-        let scan = read(&job.input, self.settings, progress)?;
+        let read = |path: &PathBuf| read(path, self.settings, progress);
+        let scans = job.inputs().map(read).collect::<Result<Vec<_>, _>>()?;
+        let scan = &scans[0];
         let reading = start.elapsed();
         job.outputs.check_writable()?;
 
@@ -192,17 +203,18 @@ impl<'a> Worker<'a> {
         let loading = loading.elapsed();
 
         progress.stage(&name, "extracting");
-        let extraction = extractor.extract(&scan, job.outputs.prob.is_some());
-        let extraction = extraction.map_err(|cause| failure(&job.input, cause))?;
+        let images: Vec<&Scan> = scans.iter().collect();
+        let extraction = extractor.extract_channels(&images, job.outputs.prob.is_some());
+        let extraction = extraction.map_err(|cause| failure(job, cause))?;
         let inspecting = Instant::now();
-        let quality = qc::inspect(&scan, &extraction.mask, extraction.certainty.as_ref())
+        let quality = qc::inspect(scan, &extraction.mask, extraction.certainty.as_ref())
             .map_err(|cause| Failure::input(&job.input, cause))?;
         let inspecting = inspecting.elapsed();
 
         progress.stage(&name, "writing");
         let writing = Instant::now();
-        let products = Products::new(&scan, &extraction, &job.outputs, settings)
-            .map_err(|cause| failure(&job.input, cause.into()))?;
+        let products = Products::new(scan, &extraction, &job.outputs, settings)
+            .map_err(|cause| failure(job, cause.into()))?;
         products.write(job)?;
         let times = Times {
             reading,
@@ -220,7 +232,7 @@ impl<'a> Worker<'a> {
             settings,
             options: &options,
             extractor,
-            scan: &scan,
+            scan,
             mask: products.mask(),
             quality: &quality,
             times,
@@ -319,13 +331,23 @@ fn check_terminal(outputs: &Outputs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failure(input: &Path, cause: extract::Error) -> Failure {
+fn failure(job: &Job, cause: extract::Error) -> Failure {
+    let input = &job.input;
     match cause {
         extract::Error::Post(endocast::post::Error::EmptyMask) => {
             Failure::NoBrain(format!("{}: {cause}", input.display()))
         }
         extract::Error::Pre(_) | extract::Error::Post(_) => Failure::input(input, cause),
         extract::Error::Output(_) | extract::Error::Fixed => Failure::Usage(cause.to_string()),
+        extract::Error::Grid(index) => Failure::input(
+            &job.channels[index - 1],
+            format!("not on the grid of {}", input.display()),
+        ),
+        extract::Error::Channel(0, cause) => Failure::input(input, cause),
+        extract::Error::Channel(index, cause) => Failure::input(&job.channels[index - 1], cause),
+        extract::Error::Channels { .. } => {
+            Failure::Usage(format!("{cause}; --channels names all but the first"))
+        }
         _ => Failure::Model(cause.to_string()),
     }
 }

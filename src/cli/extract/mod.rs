@@ -14,6 +14,7 @@ use super::Failure;
 pub use arguments::{Arguments, Fill, Series, Settings};
 pub use batch::{Job, run as run_batch};
 pub use outputs::Outputs;
+use outputs::expand;
 
 /// Extracts the brains of the scans that the command line names.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -27,8 +28,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map(|input| {
             let outputs = Outputs::new(&arguments.templates, &input)?;
             let source = input.display().to_string();
+            let channels = arguments.channels.iter();
+            let channels = channels.map(|name| expand(name, &input)).collect();
             Ok(Job {
                 input,
+                channels,
                 source,
                 outputs,
             })

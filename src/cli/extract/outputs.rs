@@ -142,7 +142,7 @@ impl Outputs {
 }
 
 /// `template` with `{stem}` and `{dir}` replaced by the parts of `input`'s path.
-fn expand(template: &Path, input: &Path) -> PathBuf {
+pub fn expand(template: &Path, input: &Path) -> PathBuf {
     let Some(text) = template.to_str() else {
         return template.into();
     };

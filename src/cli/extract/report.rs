@@ -121,11 +121,14 @@ impl Report<'_> {
             path.as_ref()
                 .map_or(json::Value::Null, |path| path.display().to_string().into())
         };
+        let channels = self.job.channels.iter();
+        let channels = channels.map(|path| path.display().to_string().into());
         let outputs = &self.job.outputs;
         let geometry = self.scan.geometry();
         json::object([
             ("endocast", env!("CARGO_PKG_VERSION").into()),
             ("input", self.job.input.display().to_string().into()),
+            ("channels", json::Value::Array(channels.collect())),
             ("brain", path(&outputs.brain)),
             ("mask", path(&outputs.mask)),
             ("probability", path(&outputs.prob)),

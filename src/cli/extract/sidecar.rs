@@ -7,6 +7,7 @@ use endocast::kernels::cpu::Cpu;
 use endocast::weights::sha256_hex_of;
 
 use super::super::{Failure, json};
+use super::batch::Job;
 use super::outputs::is_stream;
 use super::report::Report;
 
@@ -54,6 +55,16 @@ fn peak_memory() -> Option<f64> {
     Some(1024.0 * kibibytes)
 }
 
+/// Of an image's file; none of standard input.
+fn checksum(path: &Path) -> Result<json::Value, Failure> {
+    if is_stream(path) {
+        return Ok(json::Value::Null);
+    }
+    let digest = File::open(path).and_then(sha256_hex_of);
+    let digest = digest.map_err(|cause| Failure::input(path, format!("cannot read: {cause}")))?;
+    Ok(digest.into())
+}
+
 /// Writes the sidecar of a finished scan; `sources` are what its mask was made from, as the reader
 /// of the sidecar should see them.
 pub fn write(
@@ -62,15 +73,18 @@ pub fn write(
     provenance: &Provenance,
     source: &str,
 ) -> Result<(), Failure> {
-    let input = &report.job.input;
-    let input_sha256 = if is_stream(input) {
-        json::Value::Null
-    } else {
-        let digest = File::open(input).and_then(sha256_hex_of);
-        let digest =
-            digest.map_err(|cause| Failure::input(input, format!("cannot read: {cause}")))?;
-        digest.into()
-    };
+    let Job {
+        input, channels, ..
+    } = report.job;
+    let input_sha256 = checksum(input)?;
+    let channels_sha256 = channels
+        .iter()
+        .map(|path| checksum(path))
+        .collect::<Result<_, _>>()?;
+    let channels = channels
+        .iter()
+        .map(|path| path.display().to_string().into());
+    let sources = std::iter::once(source.into()).chain(channels);
     let plan = report.extractor.session().plan();
     let mut kernels: Vec<&str> = plan.convs.iter().flatten().map(|c| c.name()).collect();
     kernels.sort_unstable();
@@ -80,9 +94,10 @@ pub fn write(
     let value = json::object([
         ("Description", "Brain mask of a head scan".into()),
         ("Type", "Brain".into()),
-        ("Sources", json::Value::Array(vec![source.into()])),
+        ("Sources", json::Value::Array(sources.collect())),
         ("SpatialReference", source.into()),
         ("InputSHA256", input_sha256),
+        ("ChannelsSHA256", json::Value::Array(channels_sha256)),
         (
             "GeneratedBy",
             json::object([
