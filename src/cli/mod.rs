@@ -1,6 +1,8 @@
 //! Command line: arguments, sub-commands, exit codes.
 
 #[macro_use]
+mod stderr;
+#[macro_use]
 mod stdout;
 
 mod alias;
@@ -23,6 +25,7 @@ mod selftest;
 mod validate;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -98,7 +101,7 @@ pub fn main() -> ExitCode {
     match run(std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("endocast: {failure}");
+            errln!("endocast: {failure}");
             failure.exit_code()
         }
     }
@@ -182,9 +185,11 @@ fn cpu() -> Result<Cpu, Failure> {
 /// and given back by one thread, and the allocator need not keep some for each.
 fn limit(threads: usize) -> Result<(), Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-    pool.use_current_thread()
-        .build_global()
-        .map_err(|cause| Failure::Model(format!("cannot start {threads} threads: {cause}")))
+    pool.use_current_thread().build_global().map_err(no_threads)
+}
+
+fn no_threads(cause: impl Display) -> Failure {
+    Failure::Model(format!("cannot start threads: {cause}"))
 }
 
 /// Threads to use: `requested`, or the processors this process may run on.

@@ -1,19 +1,26 @@
 //! What is going on, on the last line of a terminal.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Characters of the bar.
 const BAR: usize = 24;
 
-/// A line that says what happens now; for several scans also how many are done and the time left.
+/// A line that says what happens now; for several scans also how many are done and the time left. Threads
+/// share it.
 pub struct Progress {
     shown: bool,
     total: usize,
-    done: usize,
-    /// Scans that took time, and since when.
-    timed: usize,
     start: Instant,
+    count: Mutex<Count>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    done: usize,
+    /// Scans that took time.
+    timed: usize,
 }
 
 impl Progress {
@@ -22,9 +29,8 @@ impl Progress {
         Progress {
             shown: !quiet && std::io::stderr().is_terminal(),
             total,
-            done: 0,
-            timed: 0,
             start: Instant::now(),
+            count: Mutex::default(),
         }
     }
 
@@ -36,43 +42,48 @@ impl Progress {
     /// Says what happens now.
     pub fn stage(&self, scan: &str, name: &str) {
         if self.shown {
+            let count = self.lock();
             match self.total {
-                1 => eprint!("\r\x1b[K{name} …"),
-                _ => eprint!("\r\x1b[K{} {scan}: {name} …", self.bar()),
+                1 => err!("\r\x1b[K{name} …"),
+                _ => err!("\r\x1b[K{} {scan}: {name} …", self.bar(*count)),
             }
             let _ = std::io::stderr().flush();
         }
     }
 
-    /// Empties the line, so that something else can be printed.
-    pub fn clear(&self) {
+    /// Empties the line and lets `print` write in its place, undisturbed by other threads.
+    pub fn interrupt<T>(&self, print: impl FnOnce() -> T) -> T {
+        let _count = self.lock();
         if self.shown {
-            eprint!("\r\x1b[K");
+            err!("\r\x1b[K");
         }
+        print()
     }
 
     /// One more scan is done; `worked` if it took time.
-    pub fn next(&mut self, worked: bool) {
-        self.done += 1;
-        self.timed += usize::from(worked);
+    pub fn next(&self, worked: bool) {
+        let mut count = self.lock();
+        count.done += 1;
+        count.timed += usize::from(worked);
     }
 
-    fn bar(&self) -> String {
-        let filled = BAR * self.done / self.total.max(1);
+    fn lock(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bar(&self, Count { done, timed }: Count) -> String {
+        let filled = BAR * done / self.total.max(1);
         let bar: String = (0..BAR)
             .map(|at| if at < filled { '#' } else { '.' })
             .collect();
-        let left = match self.timed {
+        let left = match timed {
             0 => String::new(),
             timed => {
                 let each = self.start.elapsed() / timed as u32;
-                format!(
-                    ", {} left",
-                    duration(each * (self.total - self.done) as u32)
-                )
+                format!(", {} left", duration(each * (self.total - done) as u32))
             }
         };
-        format!("[{bar}] {}/{}{left}", self.done, self.total)
+        format!("[{bar}] {done}/{}{left}", self.total)
     }
 }
 
@@ -93,16 +104,14 @@ mod tests {
     #[test]
     fn bar_and_time_left() {
         let mut progress = Progress::new(4, true);
-        assert_eq!(progress.bar(), format!("[{}] 0/4", ".".repeat(24)));
+        let bar = |progress: &Progress| progress.bar(*progress.lock());
+        assert_eq!(bar(&progress), format!("[{}] 0/4", ".".repeat(24)));
         progress.next(false);
-        assert_eq!(progress.bar(), format!("[######{}] 1/4", ".".repeat(18)));
+        assert_eq!(bar(&progress), format!("[######{}] 1/4", ".".repeat(18)));
         progress.next(true);
         progress.start -= Duration::from_secs(10);
-        assert!(
-            progress.bar().ends_with("2/4, 20 s left"),
-            "{}",
-            progress.bar()
-        );
+        let line = bar(&progress);
+        assert!(line.ends_with("2/4, 20 s left"), "{line}");
         let times = [89, 150, 7500].map(|seconds| duration(Duration::from_secs(seconds)));
         assert_eq!(times, ["89 s", "3 min", "2 h 05 min"]);
     }

@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Threads; by default all processors this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Say nothing but errors
     #[arg(short, long)]
@@ -118,14 +118,14 @@ fn print(arguments: &Arguments, quantised: &Quantised) {
         worst_dice,
         distance,
     } = quantised.agreement;
-    eprintln!(
+    errln!(
         "{}: {} bytes, {} of {} convolutions in int8",
         arguments.output.display(),
         quantised.bytes.len(),
         int8.count(),
         quantised.layers.len(),
     );
-    eprintln!(
+    errln!(
         "masks of the calibration scans against single precision: mean Dice {dice:.4}, worst \
          {worst_dice:.4}, mean surface distance {distance:.3} voxels"
     );
@@ -152,16 +152,16 @@ impl Progress {
             return;
         };
         if self.shown && self.terminal {
-            eprint!("\r\x1b[K{task} {done}/{of}");
+            err!("\r\x1b[K{task} {done}/{of}");
         } else if self.shown && *last != task {
-            eprintln!("{task} …");
+            errln!("{task} …");
         }
         *last = task.into();
     }
 
     fn end(&self) {
         if self.shown && self.terminal {
-            eprint!("\r\x1b[K");
+            err!("\r\x1b[K");
         }
     }
 }

@@ -16,7 +16,7 @@ pub fn print(text: &[u8]) -> Result<(), Failure> {
 pub fn write(text: Arguments) {
     if let Err(error) = io::stdout().write_fmt(text) {
         if error.kind() != io::ErrorKind::BrokenPipe {
-            eprintln!("endocast: standard output: {error}");
+            errln!("endocast: standard output: {error}");
         }
         std::process::exit(4);
     }

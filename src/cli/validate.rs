@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME=DIR", value_parser = external)]
     also: Vec<External>,
     /// Threads; by default all processors this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Most scans at once when timing; by default the number of threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -87,12 +87,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shown = !arguments.quiet && std::io::stderr().is_terminal();
     let study = validate::run(cases, &variants, &arguments.also, settings, |stage| {
         if shown {
-            eprint!("\r\x1b[K{stage} …");
+            err!("\r\x1b[K{stage} …");
             let _ = std::io::stderr().flush();
         }
     });
     if shown {
-        eprint!("\r\x1b[K");
+        err!("\r\x1b[K");
     }
     let isa = cpu.isas().last().map_or("", Isa::name).to_string();
     let facts = [

@@ -60,6 +60,47 @@ fn one_failure_does_not_stop_the_others() {
 }
 
 #[test]
+fn streams_write_the_same_files() {
+    let bench = bench();
+    let run = |folder: &str, streams: &str| {
+        let arguments = ["--list", "scans.txt", "--out-dir", folder, "--json", "-"];
+        let side_by_side = ["--threads", "3", "--streams", streams];
+        let arguments = [&MODEL[..], &arguments, &side_by_side].concat();
+        let output = bench.command(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(12), "{output:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains("1 of 4 scans failed"), "{errors}");
+        let reports = String::from_utf8(output.stdout).unwrap();
+        let report = |line| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let mut reports: Vec<_> = reports.lines().map(report).collect();
+        reports.sort_by_key(|report| report["input"].to_string());
+        assert_eq!(reports.len(), 3);
+        let files = bench.files_of(folder).into_iter();
+        let files = files.map(|name| (fs::read(bench.path(folder).join(&name)).unwrap(), name));
+        (files.collect::<Vec<_>>(), reports)
+    };
+    let (expected, reports) = run("one", "1");
+    assert!(reports.iter().all(|report| report["threads"] == 3.0));
+    for (streams, threads) in [("2", 1.0), ("3", 1.0), ("100", 1.0)] {
+        let (files, reports) = run(streams, streams);
+        assert!(files == expected, "{streams} streams");
+        assert!(reports.iter().all(|report| report["threads"] == threads));
+    }
+}
+
+/// A model that cannot be used is told once, however many scans are worked on side by side.
+#[test]
+fn streams_stop_at_what_concerns_all() {
+    let bench = bench();
+    bench.write("damaged.model", b"no model");
+    let arguments = ["--model", "damaged.model", "--out-dir", "masks", "-t", "2"];
+    let scans = ["extract", "a.nii", "b.nii", "d.nii", "--streams", "2"];
+    let output = bench.command(&[&scans[..], &arguments].concat()).output();
+    assert_failed(&output.unwrap(), 6, &["damaged.model"]);
+    assert!(!bench.path("masks").join("a_brain_mask.nii.gz").exists());
+}
+
+#[test]
 fn what_is_done_is_skipped() {
     let bench = bench();
     bench.extract(&["a.nii", "b.nii", "--out-dir", "new/folder"]);

@@ -148,6 +148,22 @@ fn a_full_device_gives_4() {
     }
 }
 
+#[test]
+fn standard_error_that_is_full_or_closed_changes_nothing() {
+    for redirection in ["exec 2> /dev/full", "exec 2>&-"] {
+        let bench = Bench::new();
+        let output = shell(
+            &bench,
+            redirection,
+            &["extract", "absent.nii", "-m", "m.nii"],
+        );
+        assert_eq!(output.status.code(), Some(3), "{redirection}");
+        let arguments = [&EXTRACT[..], &["-m", "m.nii", "--verbose"]].concat();
+        let output = shell(&bench, redirection, &arguments);
+        assert_eq!(output.status.code(), Some(0), "{redirection}");
+    }
+}
+
 /// A file that may not grow further, which is what a full disk or a quota looks like.
 #[test]
 fn a_file_that_cannot_grow_gives_4_and_no_output() {

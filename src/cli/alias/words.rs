@@ -73,7 +73,7 @@ impl Words {
     /// Prints what was noted.
     pub fn print_notes(&self) {
         for note in &self.notes {
-            eprintln!("endocast: {note}");
+            errln!("endocast: {note}");
         }
     }
 }

@@ -26,10 +26,10 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     grid: Option<usize>,
     /// Threads; by default all processors this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Timed runs, after one that is not
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
     runs: u16,
     /// Use only kernels that sum directly
     #[arg(long)]

@@ -111,9 +111,13 @@ pub struct Settings {
         .map(|code| code == "10"), default_value = "10", help_heading = "Running")]
     pub qc_exit: bool,
     /// Threads; by default all processors this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
         help_heading = "Running")]
     pub threads: Option<u16>,
+    /// Scans worked on side by side, which share the threads: more scans a minute, and memory for each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = "Running")]
+    pub streams: Option<u16>,
     /// Take fewer threads or slower kernels so that no more memory than this is needed, and refuse scans that
     /// need more all the same
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..),
@@ -143,6 +147,11 @@ impl Settings {
     /// Whether outputs are only talked about.
     pub fn writes_nothing(&self) -> bool {
         self.dry_run || self.estimate
+    }
+
+    /// Scans worked on side by side.
+    pub fn streams(&self) -> usize {
+        self.streams.map_or(1, usize::from)
     }
 
     /// What to read of a series.

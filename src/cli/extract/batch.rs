@@ -1,22 +1,21 @@
-//! One scan after another through one network.
+//! Many scans, one after another or several side by side.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use endocast::volume::Scan;
-use endocast::{Extractor, Options, extract, qc};
+use endocast::Options;
+use rayon::ThreadPoolBuilder;
 
 use super::super::progress::Progress;
-use super::super::{Failure, cpu, limit, threads};
-use super::arguments::{Series, Settings};
+use super::super::{Failure, cpu, limit, no_threads, threads};
+use super::arguments::Settings;
 use super::estimate;
-use super::memory;
 use super::outputs::{Outputs, is_stream};
-use super::products::Products;
-use super::report::{Report, Times};
-use super::sidecar::{self, Provenance};
+use super::worker::Worker;
 
 /// One scan and the files to make of it.
 #[derive(Clone, Debug)]
@@ -48,50 +47,133 @@ pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
     if settings.estimate {
         return estimate::run(jobs, settings);
     }
-    let mut progress = Progress::new(jobs.len(), settings.quiet);
-    let mut worker = Worker::new(settings)?;
-    let (mut failed, mut suspicious) = (0, 0);
-    for job in jobs {
+    let options = options(settings)?;
+    let streams = settings.streams().min(options.threads).min(jobs.len());
+    let batch = Batch {
+        jobs,
+        settings,
+        progress: Progress::new(jobs.len(), settings.quiet),
+        taken: AtomicUsize::new(0),
+        failed: AtomicUsize::new(0),
+        suspicious: AtomicUsize::new(0),
+    };
+    match streams {
+        0 | 1 => {
+            limit(options.threads)?;
+            batch.work(&options)?;
+        }
+        _ => batch.split(streams, &options)?,
+    }
+    batch.progress.interrupt(|| ());
+    batch.verdict()
+}
+
+/// What the command line asks of extractions.
+pub fn options(settings: &Settings) -> Result<Options, Failure> {
+    Ok(Options {
+        threads: threads(settings.threads.map(usize::from)),
+        policy: cpu()?.into(),
+        threshold: settings.threshold,
+        output: if settings.no_csf { "tissue" } else { "brain" }.into(),
+    })
+}
+
+/// Scans that are worked off, by one thread or by several that each take the next.
+struct Batch<'a> {
+    jobs: &'a [Job],
+    settings: &'a Settings,
+    progress: Progress,
+    /// Scans that a thread has taken.
+    taken: AtomicUsize,
+    failed: AtomicUsize,
+    suspicious: AtomicUsize,
+}
+
+impl Batch<'_> {
+    /// Works on `streams` scans side by side, which share the threads of `options`.
+    fn split(&self, streams: usize, options: &Options) -> Result<(), Failure> {
+        let mut options = options.clone();
+        options.threads /= streams;
+        let stream = || {
+            let pool = ThreadPoolBuilder::new().num_threads(options.threads);
+            let _pool = pool.use_current_thread().build().map_err(no_threads)?;
+            self.work(&options)
+        };
+        thread::scope(|scope| {
+            let streams: Result<Vec<_>, _> = (0..streams)
+                .map(|_| thread::Builder::new().spawn_scoped(scope, stream))
+                .collect();
+            let streams = streams.map_err(no_threads)?;
+            let mut ends = streams.into_iter().map(|stream| stream.join());
+            ends.try_for_each(|end| end.unwrap_or_else(|panic| resume_unwind(panic)))
+        })
+    }
+
+    /// Takes scans until none is left, or one shows what every other would meet.
+    fn work(&self, options: &Options) -> Result<(), Failure> {
+        let mut worker = Worker::new(self.settings, options);
+        while let Some(job) = self.jobs.get(self.taken.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(failure) = self.work_on(job, &mut worker) {
+                self.taken.store(self.jobs.len(), Ordering::Relaxed);
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// The failure of one among several is only told and counted.
+    fn work_on(&self, job: &Job, worker: &mut Worker) -> Result<(), Failure> {
+        let Batch {
+            jobs,
+            settings,
+            progress,
+            ..
+        } = self;
         if is_done(job, settings) {
             if settings.verbose {
-                progress.clear();
-                eprintln!("{}: skipped, its outputs exist", job.input.display());
+                let input = job.input.display();
+                progress.interrupt(|| errln!("{input}: skipped, its outputs exist"));
             }
             progress.next(false);
-            continue;
+            return Ok(());
         }
-        match worker.run(job, &progress) {
+        match worker.run(job, progress) {
             Ok(None) => {}
             Ok(Some(warning)) if jobs.len() == 1 && settings.qc_exit => {
                 return Err(Failure::Suspicious(warning));
             }
             Ok(Some(warning)) => {
                 if !settings.quiet {
-                    eprintln!("endocast: {warning}");
+                    progress.interrupt(|| errln!("endocast: {warning}"));
                 }
-                suspicious += 1;
+                self.suspicious.fetch_add(1, Ordering::Relaxed);
             }
             Err(failure) if jobs.len() == 1 || failure.concerns_all() => {
-                progress.clear();
+                progress.interrupt(|| ());
                 return Err(failure);
             }
             Err(failure) => {
-                progress.clear();
-                eprintln!("endocast: {failure}");
-                failed += 1;
+                progress.interrupt(|| errln!("endocast: {failure}"));
+                self.failed.fetch_add(1, Ordering::Relaxed);
             }
         }
         progress.next(true);
-    }
-    progress.clear();
-    let count = jobs.len();
-    if failed > 0 {
-        Err(Failure::Batch(format!("{failed} of {count} scans failed")))
-    } else if suspicious > 0 && settings.qc_exit {
-        let cause = format!("{suspicious} of {count} masks look wrong");
-        Err(Failure::Suspicious(cause))
-    } else {
         Ok(())
+    }
+
+    /// What became of all scans.
+    fn verdict(self) -> Result<(), Failure> {
+        let count = self.jobs.len();
+        let failed = self.failed.into_inner();
+        let suspicious = self.suspicious.into_inner();
+        if failed > 0 {
+            Err(Failure::Batch(format!("{failed} of {count} scans failed")))
+        } else if suspicious > 0 && self.settings.qc_exit {
+            let cause = format!("{suspicious} of {count} masks look wrong");
+            Err(Failure::Suspicious(cause))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -164,161 +246,6 @@ fn announce(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The network, made ready when the first scan has been read.
-struct Worker<'a> {
-    settings: &'a Settings,
-    options: Options,
-    extractor: Option<Extractor>,
-    provenance: Option<Provenance>,
-}
-
-impl<'a> Worker<'a> {
-    fn new(settings: &'a Settings) -> Result<Worker<'a>, Failure> {
-        let options = options(settings)?;
-        limit(options.threads)?;
-        Ok(Worker {
-            settings,
-            options,
-            extractor: None,
-            provenance: None,
-        })
-    }
-
-    /// Makes the files of one job; a warning if its mask looks wrong.
-    fn run(&mut self, job: &Job, progress: &Progress) -> Result<Option<String>, Failure> {
-        let name = job.input.display().to_string();
-        let start = Instant::now();
-        let options = memory::fit(job, self.settings, &self.options)?;
-        progress.stage(&name, "reading");
-        let read = |path: &PathBuf| read(path, self.settings, progress);
-        let scans = job.inputs().map(read).collect::<Result<Vec<_>, _>>()?;
-        let scan = &scans[0];
-        let reading = start.elapsed();
-        job.outputs.check_writable()?;
-
-        progress.stage(&name, "planning");
-        let loading = Instant::now();
-        let settings = self.settings;
-        let extractor = ready(&mut self.extractor, settings, &options)?;
-        let loading = loading.elapsed();
-
-        progress.stage(&name, "extracting");
-        let images: Vec<&Scan> = scans.iter().collect();
-        let extraction = extractor.extract_channels(&images, job.outputs.prob.is_some());
-        let extraction = extraction.map_err(|cause| failure(job, cause))?;
-        let inspecting = Instant::now();
-        let quality = qc::inspect(scan, &extraction.mask, extraction.certainty.as_ref())
-            .map_err(|cause| Failure::input(&job.input, cause))?;
-        let inspecting = inspecting.elapsed();
-
-        progress.stage(&name, "writing");
-        let writing = Instant::now();
-        let products = Products::new(scan, &extraction, &job.outputs, settings)
-            .map_err(|cause| failure(job, cause.into()))?;
-        products.write(job)?;
-        let times = Times {
-            reading,
-            loading,
-            pre: extraction.pre,
-            network: extraction.network,
-            post: extraction.post,
-            inspecting,
-            writing: writing.elapsed(),
-            total: start.elapsed(),
-        };
-        progress.clear();
-        let report = Report {
-            job,
-            settings,
-            options: &options,
-            extractor,
-            scan,
-            mask: products.mask(),
-            quality: &quality,
-            times,
-        };
-        report.write()?;
-        if let Some(path) = &job.outputs.sidecar {
-            let make = || Provenance::new(extractor.model(), options.policy.cpu);
-            let provenance = self.provenance.get_or_insert_with(make);
-            sidecar::write(path, &report, provenance, &job.source)?;
-        }
-        if settings.verbose {
-            report.print_all();
-        } else if progress.is_shown() {
-            report.print();
-        }
-        let warning = || {
-            format!(
-                "{name}: the mask looks wrong: {}",
-                quality.warnings.join("; ")
-            )
-        };
-        Ok(quality.is_suspicious().then(warning))
-    }
-}
-
-/// What the command line asks of extractions.
-pub fn options(settings: &Settings) -> Result<Options, Failure> {
-    Ok(Options {
-        threads: threads(settings.threads.map(usize::from)),
-        policy: cpu()?.into(),
-        threshold: settings.threshold,
-        output: if settings.no_csf { "tissue" } else { "brain" }.into(),
-    })
-}
-
-/// The extractor, made at the first call and when the memory asks for another.
-fn ready<'a>(
-    extractor: &'a mut Option<Extractor>,
-    settings: &Settings,
-    options: &Options,
-) -> Result<&'a mut Extractor, Failure> {
-    let is_same = |extractor: &Extractor| {
-        let made_for = extractor.session().plan().options;
-        made_for.threads == options.threads
-            && made_for.policy.direct_only == options.policy.direct_only
-    };
-    if extractor.as_ref().is_some_and(is_same) {
-        return Ok(extractor.as_mut().expect("one was found"));
-    }
-    *extractor = None;
-    let model = settings.model.open()?;
-    let name = model.name().to_string();
-    let made = Extractor::new(model, options).map_err(|cause| match cause {
-        extract::Error::Output(_) | extract::Error::Fixed => Failure::Usage(cause.to_string()),
-        _ => Failure::model(&name, cause),
-    })?;
-    Ok(extractor.insert(made))
-}
-
-/// Reads a scan from a file or from standard input.
-fn read(input: &Path, settings: &Settings, progress: &Progress) -> Result<Scan, Failure> {
-    let four_d = settings.four_d();
-    let scan = if is_stream(input) {
-        if settings.volume == Some(Series::All) {
-            let cause = "--volume all reads its input twice, which standard input does not allow";
-            return Err(Failure::Usage(cause.into()));
-        }
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        read.map_err(|cause| Failure::Input(format!("standard input: {cause}")))?;
-        Scan::from_bytes(&bytes, "standard input", four_d)
-    } else {
-        Scan::read(input, four_d)
-    };
-    let scan = scan.map_err(|cause| Failure::Input(cause.to_string()))?;
-    if scan.volumes() > 1 && settings.volume.is_none() && !settings.quiet {
-        progress.clear();
-        let input = input.display();
-        eprintln!(
-            "endocast: {input}: taking the first of {} volumes",
-            scan.volumes()
-        );
-    }
-    Ok(scan)
-}
-
 /// Refuses to fill a terminal with voxels.
 fn check_terminal(outputs: &Outputs) -> Result<(), Failure> {
     let mut images = outputs
@@ -329,25 +256,4 @@ fn check_terminal(outputs: &Outputs) -> Result<(), Failure> {
         return Err(Failure::Usage(cause.into()));
     }
     Ok(())
-}
-
-fn failure(job: &Job, cause: extract::Error) -> Failure {
-    let input = &job.input;
-    match cause {
-        extract::Error::Post(endocast::post::Error::EmptyMask) => {
-            Failure::NoBrain(format!("{}: {cause}", input.display()))
-        }
-        extract::Error::Pre(_) | extract::Error::Post(_) => Failure::input(input, cause),
-        extract::Error::Output(_) | extract::Error::Fixed => Failure::Usage(cause.to_string()),
-        extract::Error::Grid(index) => Failure::input(
-            &job.channels[index - 1],
-            format!("not on the grid of {}", input.display()),
-        ),
-        extract::Error::Channel(0, cause) => Failure::input(input, cause),
-        extract::Error::Channel(index, cause) => Failure::input(&job.channels[index - 1], cause),
-        extract::Error::Channels { .. } => {
-            Failure::Usage(format!("{cause}; --channels names all but the first"))
-        }
-        _ => Failure::Model(cause.to_string()),
-    }
 }

@@ -73,12 +73,17 @@ impl<'a> Need<'a> {
         let Some(megabytes) = self.settings.max_ram else {
             return Ok(options);
         };
-        let allowed = megabytes as usize * MEGABYTE;
+        let streams = self.settings.streams();
+        let allowed = megabytes as usize * MEGABYTE / streams;
         let fitting = budget::fit(model, options, |plan| self.bytes(model, plan), allowed);
         let fitting = fitting.map_err(|cause| Failure::model(model.name(), cause))?;
         fitting.map_err(|needed| {
+            let side_by_side = match streams {
+                1 => String::new(),
+                _ => format!(" for {streams} side by side"),
+            };
             Failure::Memory(format!(
-                "{}: needs {} MB of memory, {megabytes} are allowed",
+                "{}: needs {} MB of memory, {megabytes} are allowed{side_by_side}",
                 self.job.input.display(),
                 needed.div_ceil(MEGABYTE),
             ))

@@ -9,6 +9,7 @@ mod outputs;
 mod products;
 mod report;
 mod sidecar;
+mod worker;
 
 use super::Failure;
 pub use arguments::{Arguments, Fill, Series, Settings};

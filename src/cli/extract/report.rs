@@ -70,10 +70,10 @@ impl Report<'_> {
     /// The outputs, the brain's volume and the time, on standard error.
     pub fn print(&self) {
         for path in self.job.outputs.on_disk() {
-            eprintln!("{}", path.display());
+            errln!("{}", path.display());
         }
         let total = self.times.total.as_secs_f64();
-        eprintln!("brain {:.0} mL, {total:.2} s", self.brain_ml());
+        errln!("brain {:.0} mL, {total:.2} s", self.brain_ml());
     }
 
     /// [`Report::print`], and how it came about.
@@ -81,12 +81,12 @@ impl Report<'_> {
         let geometry = self.scan.geometry();
         let [x, y, z] = geometry.shape;
         let [dx, dy, dz] = geometry.spacing;
-        eprintln!(
+        errln!(
             "{}: {x} x {y} x {z} voxels of {dx:.3} x {dy:.3} x {dz:.3} mm, {}",
             self.job.input.display(),
             geometry.orientation()
         );
-        eprintln!(
+        errln!(
             "model {}, output {}, {} threads",
             self.extractor.model().name(),
             self.options.output,
@@ -102,7 +102,7 @@ impl Report<'_> {
             writing,
             ..
         } = self.times;
-        eprintln!(
+        errln!(
             "read {:.2} s, load {:.2} s, prepare {:.2} s, network {:.2} s, restore {:.2} s, \
              inspect {:.2} s, write {:.2} s",
             reading.as_secs_f64(),
