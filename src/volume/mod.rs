@@ -37,7 +37,7 @@ use ndarray::{Array3, ShapeBuilder};
 pub use error::Error;
 pub use geometry::Geometry;
 pub use header::{Header, Version};
-pub use naming::stem;
+pub use naming::{files, stem};
 pub use voxels::{Datatype, Scaling, Voxels};
 pub use write::{Target, check_output_name};
 

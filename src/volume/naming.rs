@@ -74,6 +74,22 @@ impl Naming {
     }
 }
 
+/// The files that an image of this name lies in or may lie in: itself and, of a pair, the other half, compressed
+/// or not.
+pub fn files(path: impl AsRef<Path>) -> Vec<PathBuf> {
+    let path = path.as_ref();
+    let Some(naming) = Naming::of(path).filter(|naming| naming.part != Part::Whole) else {
+        return vec![path.into()];
+    };
+    let halves = [Part::Header, Part::Image];
+    let forms = halves
+        .into_iter()
+        .flat_map(|part| [naming.gzip, !naming.gzip].map(|gzip| (part, gzip)));
+    forms
+        .map(|(part, gzip)| naming.sibling(part, gzip))
+        .collect()
+}
+
 /// The file name without the suffixes that tell its format, such as `.nii.gz` or `.mgz`.
 pub fn stem(path: impl AsRef<Path>) -> OsString {
     let mut name = Path::new(path.as_ref().file_name().unwrap_or_default());
@@ -125,6 +141,16 @@ mod tests {
         ] {
             assert_eq!(stem(path), expected);
         }
+    }
+
+    #[test]
+    fn files_of_a_pair_are_both_halves() {
+        assert_eq!(files("a/b.nii.gz"), [Path::new("a/b.nii.gz")]);
+        assert_eq!(files("b.png"), [Path::new("b.png")]);
+        let expected = ["b.hdr", "b.hdr.gz", "b.img", "b.img.gz"].map(PathBuf::from);
+        assert_eq!(files("b.img"), expected);
+        let expected = ["b.hdr.gz", "b.hdr", "b.img.gz", "b.img"].map(PathBuf::from);
+        assert_eq!(files("b.hdr.gz"), expected);
     }
 
     #[test]

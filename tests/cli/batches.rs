@@ -152,6 +152,59 @@ fn shards_do_their_part_each() {
     assert!(inputs("4/5").is_empty());
 }
 
+/// Each shard would write its own, and the last one would stay.
+#[test]
+fn outputs_that_collide_between_shards_are_refused() {
+    let bench = bench();
+    fs::create_dir(bench.path("other")).unwrap();
+    bench.write("other/a.nii", &head(SHAPE).file());
+    for shard in ["1/2", "2/2"] {
+        let scans = ["a.nii", "other/a.nii", "--out-dir", "masks"];
+        let arguments = [&scans[..], &["--shard", shard, "--skip-existing"]].concat();
+        bench.refused(&arguments, 2, &["a_brain.nii.gz", "other/a.nii"]);
+    }
+    let folders = ["a.nii", "other/a.nii", "--out-dir", "masks/{dir}"];
+    let plan = bench.good(&[&MODEL[..], &folders, &["--dry-run"]].concat());
+    assert!(plan.contains("masks/other/a_brain.nii.gz"), "{plan}");
+}
+
+/// The half of a pair that is not named counts like the one that is.
+#[test]
+fn other_halves_of_pairs_are_inputs_and_outputs_too() {
+    let bench = bench();
+    bench.extract(&["a.nii", "-m", "pair.hdr"]);
+    let files = bench.files();
+    assert!(files.contains(&"pair.img".into()));
+    bench.refused(
+        &["pair.hdr", "-m", "pair.img", "--force"],
+        2,
+        &["pair.", "input"],
+    );
+    bench.refused(
+        &["a.nii", "-m", "b.hdr", "-o", "b.img"],
+        2,
+        &["two outputs"],
+    );
+    bench.refused(
+        &["a.nii", "-m", "./c.hdr", "-o", "c.img"],
+        2,
+        &["both a.nii"],
+    );
+    fs::remove_file(bench.path("pair.hdr")).unwrap();
+    bench.refused(&["a.nii", "-m", "pair.hdr"], 4, &["pair.img", "exists"]);
+    let again = [&MODEL[..], &["a.nii", "-m", "pair.img", "--skip-existing"]].concat();
+    bench.good(&again);
+    assert_eq!(bench.files(), files);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nowhere_is_not_replaced() {
+    let bench = bench();
+    std::os::unix::fs::symlink("nowhere", bench.path("m.nii")).unwrap();
+    bench.refused(&["a.nii", "-m", "m.nii"], 4, &["m.nii", "exists"]);
+}
+
 #[test]
 fn outputs_that_would_collide_are_refused() {
     let bench = bench();

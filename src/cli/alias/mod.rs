@@ -84,7 +84,7 @@ pub fn run(name: &str, words: Vec<OsString>) -> Result<(), Failure> {
             if !settings.quiet {
                 words.print_notes();
             }
-            return run_batch(&jobs, &settings);
+            return run_batch(jobs, None, &settings);
         }
     }
     Ok(())

@@ -45,7 +45,7 @@ pub fn run(
         skip_existing: !settings.force,
         ..settings.clone()
     };
-    let done = run_batch(&jobs, &settings);
+    let done = run_batch(jobs, None, &settings);
     if !settings.writes_nothing() {
         for image in images.iter().filter(|image| image.brain(output).is_file()) {
             describe_brain(image, output)?;

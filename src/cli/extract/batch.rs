@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use endocast::Options;
+use endocast::volume::files;
 use rayon::ThreadPoolBuilder;
 
 use super::super::progress::Progress;
 use super::super::{Failure, cpu, limit, no_threads, threads};
 use super::arguments::Settings;
 use super::estimate;
+use super::inputs::Shard;
 use super::outputs::{Outputs, is_stream};
 use super::worker::Worker;
 
@@ -37,9 +39,14 @@ impl Job {
     }
 }
 
-/// Works on all `jobs`. Of several, one that fails is reported and the others go on.
-pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
-    check_names(jobs)?;
+/// Works on all `jobs`, or a `shard` of them. Of several, one that fails is reported and the others go on.
+pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<(), Failure> {
+    check_names(&jobs)?;
+    let jobs = match shard {
+        Some(shard) => shard.of(jobs),
+        None => jobs,
+    };
+    let jobs = &jobs[..];
     check_existing(jobs, settings)?;
     if settings.dry_run {
         return announce(jobs, settings);
@@ -179,25 +186,27 @@ impl Batch<'_> {
 
 /// Refuses outputs that would replace one another or a scan.
 fn check_names(jobs: &[Job]) -> Result<(), Failure> {
-    let mut owners: HashMap<&Path, &Path> = HashMap::new();
+    let mut owners: HashMap<PathBuf, &Path> = HashMap::new();
     for job in jobs {
         check_terminal(&job.outputs)?;
-        for path in job.outputs.files() {
-            let many_reports = is_stream(path) && Some(path) == job.outputs.json.as_deref();
-            let Some(other) = owners.insert(path, &job.input).filter(|_| !many_reports) else {
+        let report = job.outputs.json.as_deref();
+        let streams = job.outputs.files().filter(|path| is_stream(path));
+        let streams = streams.filter(|path| Some(*path) != report);
+        for path in job.outputs.halves().chain(streams.map(PathBuf::from)) {
+            let Some(other) = owners.insert(place(&path), &job.input) else {
                 continue;
             };
             return Err(Failure::Usage(format!(
-                "{}: the output of both {} and {}; {{stem}} in its name makes it different",
+                "{}: the output of both {} and {}; in a name {{stem}} and {{dir}} stand for the scan's",
                 path.display(),
                 other.display(),
                 job.input.display()
             )));
         }
     }
-    let inputs = jobs.iter().flat_map(Job::inputs);
+    let inputs = jobs.iter().flat_map(Job::inputs).flat_map(files);
     let inputs: HashSet<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
-    for path in jobs.iter().flat_map(|job| job.outputs.on_disk()) {
+    for path in jobs.iter().flat_map(|job| job.outputs.halves()) {
         if path.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
             let path = path.display();
             return Err(Failure::Usage(format!(
@@ -208,13 +217,30 @@ fn check_names(jobs: &[Job]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The one name of a file that may not be there yet, among the many that its folder may have.
+fn place(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.into(),
+    }
+}
+
+/// Whether a name is taken, be it by a link to nowhere. Folders are told of when they are to be written.
+fn is_taken(path: &Path) -> bool {
+    path.symlink_metadata().is_ok() && !path.is_dir()
+}
+
 /// Refuses to replace files, unless asked to.
 fn check_existing(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
     if settings.force || settings.skip_existing || settings.writes_nothing() {
         return Ok(());
     }
-    let mut existing = jobs.iter().flat_map(|job| job.outputs.on_disk());
-    match existing.find(|path| path.is_file()) {
+    let mut files = jobs.iter().flat_map(|job| job.outputs.halves());
+    match files.find(|path| is_taken(path)) {
         None => Ok(()),
         Some(path) => Err(Failure::Output(format!(
             "{}: exists; --force replaces it, --skip-existing leaves it",
@@ -225,8 +251,7 @@ fn check_existing(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
 
 /// Whether there is nothing left to do.
 fn is_done(job: &Job, settings: &Settings) -> bool {
-    let mut files = job.outputs.on_disk().peekable();
-    settings.skip_existing && files.peek().is_some() && files.all(|path| path.exists())
+    settings.skip_existing && job.outputs.exist()
 }
 
 /// Says what would be done.
@@ -239,7 +264,7 @@ fn announce(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
         };
         outln!("{what} {}", job.input.display());
         for path in job.outputs.files() {
-            let replaced = if path.is_file() { " (exists)" } else { "" };
+            let replaced = if is_taken(path) { " (exists)" } else { "" };
             outln!("  {}{replaced}", path.display());
         }
     }

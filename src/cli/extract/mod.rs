@@ -20,10 +20,6 @@ use outputs::expand;
 /// Extracts the brains of the scans that the command line names.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let inputs = inputs::gather(&arguments.inputs, arguments.list.as_deref())?;
-    let inputs = match arguments.shard {
-        Some(shard) => shard.of(inputs),
-        None => inputs,
-    };
     let jobs: Result<Vec<_>, _> = inputs
         .into_iter()
         .map(|input| {
@@ -39,5 +35,5 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             })
         })
         .collect();
-    run_batch(&jobs?, &arguments.settings)
+    run_batch(jobs?, arguments.shard, &arguments.settings)
 }

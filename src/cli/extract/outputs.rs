@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use endocast::surface;
-use endocast::volume::{check_output_name, stem};
+use endocast::volume::{check_output_name, files, stem};
 
 use super::super::Failure;
 use super::arguments::Templates;
@@ -57,7 +57,8 @@ impl Outputs {
                 let cause = "say with --brain or --mask where the result of standard input goes";
                 return Err(Failure::Usage(cause.into()));
             }
-            let folder = templates.out_dir.as_deref().or(input.parent());
+            let chosen = name(&templates.out_dir);
+            let folder = chosen.as_deref().or(input.parent());
             let sibling = |ending: &str| {
                 let mut name = stem(input);
                 name.push(ending);
@@ -101,6 +102,21 @@ impl Outputs {
         self.files().filter(|path| !is_stream(path))
     }
 
+    /// [`Outputs::on_disk`] with both halves of pairs of files.
+    pub fn halves(&self) -> impl Iterator<Item = PathBuf> {
+        self.on_disk().flat_map(files)
+    }
+
+    /// Whether all of them are there already.
+    pub fn exist(&self) -> bool {
+        let is_there = |path| {
+            let files = files(path);
+            let found = files.iter().filter(|path| path.exists()).count();
+            found >= files.len().min(2)
+        };
+        self.on_disk().next().is_some() && self.on_disk().all(is_there)
+    }
+
     /// Refuses names that no format goes with, and two outputs of one name.
     pub fn check_names(&self) -> Result<(), Failure> {
         for path in self.images().filter(|path| !is_stream(path)) {
@@ -114,13 +130,13 @@ impl Outputs {
             let cause = "surfaces and pictures do not go to standard output";
             return Err(Failure::Usage(cause.into()));
         }
-        let mut seen: Vec<&Path> = Vec::new();
+        let mut seen: Vec<PathBuf> = Vec::new();
         for path in self.files() {
-            if seen.contains(&path) {
+            if files(path).iter().any(|file| seen.contains(file)) {
                 let path = path.display();
                 return Err(Failure::Usage(format!("{path}: named for two outputs")));
             }
-            seen.push(path);
+            seen.extend(files(path));
         }
         Ok(())
     }
