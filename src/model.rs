@@ -44,7 +44,15 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Error::File { path, cause } => write!(f, "{}: {cause}", path.display()),
+            Error::File { path, cause } => {
+                write!(f, "{}: {cause}", path.display())?;
+                match path.parent() {
+                    Some(folder) if folder == Path::new("") && self.exit_code() == 2 => {
+                        write!(f, "; models inside this program are {}", names().join(", "))
+                    }
+                    _ => Ok(()),
+                }
+            }
             Error::Precision {
                 path,
                 found,
@@ -69,6 +77,10 @@ impl Error {
     /// The exit code that the command has for it: 2, or 6 for a damaged model.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Error::File {
+                cause: WeightsError::Io(_),
+                ..
+            } => 2,
             Error::File { .. } | Error::Inside(_) => 6,
             Error::Precision { .. } | Error::Without | Error::NotInside { .. } => 2,
         }
@@ -109,16 +121,26 @@ pub fn file(path: &Path, precision: Option<Precision>) -> Result<Model, Error> {
 }
 
 /// Whether a model inside this library has this name.
-#[cfg(feature = "embedded-model")]
 pub fn is_inside(name: &Path) -> bool {
-    let mut models = crate::embedded::MODELS.iter();
-    models.any(|model| name == Path::new(model.name))
+    names().iter().any(|inside| name == Path::new(inside))
 }
 
-/// Whether a model inside this library has this name.
+/// The models inside this library.
+#[cfg(feature = "embedded-model")]
+fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = crate::embedded::MODELS
+        .iter()
+        .map(|model| model.name)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The models inside this library.
 #[cfg(not(feature = "embedded-model"))]
-pub fn is_inside(_: &Path) -> bool {
-    false
+fn names() -> Vec<&'static str> {
+    Vec::new()
 }
 
 /// The model inside this library with this name, or the default one; in `precision`, or without one in
@@ -156,6 +178,9 @@ mod tests {
         let error = open(Some(Path::new("Cargo.toml")), None).err().unwrap();
         assert!(error.to_string().starts_with("Cargo.toml: "), "{error}");
         assert_eq!(error.exit_code(), 6);
+        let error = open(Some(Path::new("absent")), None).err().unwrap();
+        assert!(error.to_string().starts_with("absent: "), "{error}");
+        assert_eq!(error.exit_code(), 2);
     }
 
     #[cfg(feature = "embedded-model")]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use endocast::metrics::{overlap, surface_distances};
 use endocast::volume::{FourD, Scan};
 
+use super::replace::Replace;
 use super::{Failure, json};
 
 /// Command line of `compare`.
@@ -17,6 +18,8 @@ pub struct Arguments {
     /// Write the figures as JSON to a file, or to standard output for "-"
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    replace: Replace,
 }
 
 /// Prints or writes the figures.
@@ -64,6 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         ("volume_error", "", counts.volume_error()),
     ];
     if let Some(path) = &arguments.json {
+        arguments.replace.check(path)?;
         let fields = figures.map(|(name, _, value)| (name, value.into()));
         return json::write(path, &json::object(fields));
     }

@@ -6,6 +6,7 @@ use endocast::weights::Precision;
 use endocast_tools as tools;
 
 use super::Failure;
+use super::replace::Replace;
 
 /// Command line of `convert`.
 #[derive(clap::Args)]
@@ -16,6 +17,8 @@ pub struct Arguments {
     /// Model file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    replace: Replace,
     /// Name of the model
     #[arg(long)]
     name: Option<String>,
@@ -33,6 +36,8 @@ pub struct Arguments {
 
 /// Converts, and says what was recognised.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let output = &arguments.output;
+    arguments.replace.check(output)?;
     let preprocessing = arguments
         .preprocessing
         .as_deref()
@@ -58,9 +63,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             tools::Error::Io { .. } => Failure::Input(cause.to_string()),
             _ => Failure::input(&arguments.checkpoint, cause),
         })?;
-    converted
-        .write(&arguments.output)
-        .map_err(|cause| Failure::Output(cause.to_string()))?;
+    endocast::output::write(output, |file| file.write_all(&converted.bytes))
+        .map_err(|cause| Failure::Output(format!("{}: cannot write: {cause}", output.display())))?;
     outln!(
         "{}: {}",
         arguments.checkpoint.display(),
@@ -74,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     outln!(
         "wrote {}, {} bytes",
-        arguments.output.display(),
+        output.display(),
         converted.bytes.len()
     );
     Ok(())

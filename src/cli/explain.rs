@@ -11,11 +11,11 @@ pub struct Arguments {
     #[command(flatten)]
     model: model::Choice,
     /// Edge of the cubic grid, in voxels; by default the model's own
-    #[arg(long, value_name = "N")]
-    grid: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    grid: Option<u16>,
     /// Threads; by default all processors this process may use
-    #[arg(short, long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// List every kernel in this program instead
     #[arg(long)]
     kernels: bool,
@@ -38,13 +38,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     let model = arguments.model.open()?;
-    let edge = arguments.grid.unwrap_or(model.preprocessing().route.grid());
+    let edge = arguments
+        .grid
+        .map_or(model.preprocessing().route.grid(), usize::from);
     let options = Options {
-        threads: threads(arguments.threads),
+        threads: threads(arguments.threads.map(usize::from)),
         policy: cpu.into(),
     };
     let plan = Plan::new(model.graph(), [edge; 3], options)
-        .map_err(|cause| Failure::model(model.name(), cause))?;
+        .map_err(|cause| Failure::plan(model.name(), cause))?;
     out!("{plan}");
     Ok(())
 }

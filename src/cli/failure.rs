@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use endocast::plan;
+
 /// The table in the help text.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -50,6 +52,14 @@ impl Failure {
     /// A model that cannot be used.
     pub fn model(name: impl fmt::Display, cause: impl fmt::Display) -> Failure {
         Failure::Model(format!("{name}: {cause}"))
+    }
+
+    /// A network that cannot be run, or not on the grid that was asked for.
+    pub fn plan(model: &str, cause: plan::Error) -> Failure {
+        match cause {
+            plan::Error::Grid { .. } => Failure::Usage(format!("model {model}: {cause}")),
+            _ => Failure::model(model, cause),
+        }
     }
 
     /// Whether every other scan would meet the same failure.

@@ -40,7 +40,9 @@ pub fn man(arguments: &Man) -> Result<(), Failure> {
         None => program,
         Some(name) => {
             let command = program.find_subcommand(name).cloned();
-            command.ok_or_else(|| Failure::Usage(format!("no command '{name}'; see --help")))?
+            command
+                .map(|command| command.version(env!("CARGO_PKG_VERSION")))
+                .ok_or_else(|| Failure::Usage(format!("no command '{name}'; see --help")))?
         }
     };
     let mut page = Vec::new();

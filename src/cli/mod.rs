@@ -21,6 +21,7 @@ mod manual;
 mod model;
 mod progress;
 mod quantize;
+mod replace;
 mod selftest;
 mod validate;
 
@@ -107,8 +108,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Puts `extract` before a command line that begins with a scan or with an option of its.
+/// Puts `extract` before a command line that begins with a scan or with an option of its, and a blank for the
+/// sign in `--as=TOOL`.
 fn words(mut words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    let tool = words
+        .get(1)
+        .and_then(|word| word.to_str()?.strip_prefix("--as="));
+    if let Some(tool) = tool.map(OsString::from) {
+        words.splice(1..2, ["--as".into(), tool]);
+    }
     let mut known = Arguments::command();
     known.build();
     let Some(first) = words.get(1).map(|word| word.to_string_lossy()) else {
@@ -171,13 +179,13 @@ fn run(given: Vec<OsString>) -> Result<(), Failure> {
 fn cpu() -> Result<Cpu, Failure> {
     let cpu = Cpu::detect();
     match std::env::var(CPU_VARIABLE) {
-        Ok(word) => {
+        Ok(word) if !word.is_empty() => {
             let isa: Isa = word
                 .parse()
                 .map_err(|cause| Failure::Usage(format!("{CPU_VARIABLE}: {cause}")))?;
             Ok(cpu.capped(isa))
         }
-        Err(_) => Ok(cpu),
+        _ => Ok(cpu),
     }
 }
 

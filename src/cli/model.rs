@@ -55,7 +55,8 @@ impl Choice {
             Wish::F32 => Some(Precision::F32),
             Wish::Int8 => Some(Precision::Int8),
         };
-        let variable = || std::env::var_os(MODEL_VARIABLE).map(PathBuf::from);
+        let variable = std::env::var_os(MODEL_VARIABLE).filter(|name| !name.is_empty());
+        let variable = || variable.map(PathBuf::from);
         let model = match self.model.clone().or_else(variable) {
             Some(path) if !model::is_inside(&path) => model::file(&path, precision),
             name => model::inside(name.as_deref().and_then(Path::to_str), precision, cpu()?),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use endocast::quantize::{self, Agreement, Calibration, Layer, Options, Preset, Quantised};
 use endocast::weights::Model;
 
+use super::replace::Replace;
 use super::{Failure, cpu, json, threads};
 
 /// Command line of `quantize`.
@@ -20,6 +21,8 @@ pub struct Arguments {
     /// Model file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    replace: Replace,
     /// Zero points of activations: "mixed", any, or "performance", symmetric ones
     #[arg(long, value_name = "NAME", default_value = "mixed", value_parser = preset)]
     preset: Preset,
@@ -61,6 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .iter()
         .filter(|path| *path != Path::new("-"));
     for path in report.chain([&arguments.output]) {
+        arguments.replace.check(path)?;
         endocast::output::check(path).map_err(|cause| output_failure(path, &cause))?;
     }
     let failed = |cause| failure(&arguments.model, cause);

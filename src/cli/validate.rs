@@ -11,6 +11,7 @@ use endocast::validate::{
 };
 use endocast::{Extractor, Options};
 
+use super::replace::Replace;
 use super::{Failure, cpu, json, limit, model, threads};
 
 /// Command line of `validate`.
@@ -27,6 +28,8 @@ pub struct Arguments {
     /// Folder for scans.csv, summary.csv, study.json and study.html; created if need be
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+    #[command(flatten)]
+    replace: Replace,
     /// Models to validate, by name or file as everywhere; by default the one inside this program
     #[arg(long, value_name = "NAME|FILE")]
     model: Vec<PathBuf>,
@@ -50,6 +53,9 @@ pub struct Arguments {
     quiet: bool,
 }
 
+/// What a study is written to.
+const FILES: [&str; 4] = ["scans.csv", "summary.csv", "study.json", "study.html"];
+
 fn external(text: &str) -> Result<External, String> {
     match text.split_once('=') {
         Some((name, folder)) if !name.is_empty() && !folder.is_empty() => Ok(External {
@@ -64,6 +70,14 @@ fn external(text: &str) -> Result<External, String> {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let cases = list::read(&arguments.scans).map_err(|cause| Failure::Input(cause.to_string()))?;
     let folder = &arguments.output;
+    for name in FILES {
+        arguments.replace.check(&folder.join(name))?;
+    }
+    for External { folder, .. } in &arguments.also {
+        if !folder.is_dir() {
+            return Err(Failure::input(folder, "not a folder"));
+        }
+    }
     fs::create_dir_all(folder)
         .and_then(|()| endocast::output::check(&folder.join("study.html")))
         .map_err(|cause| Failure::Output(format!("{}: cannot write: {cause}", folder.display())))?;
@@ -106,14 +120,26 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let written = endocast::output::write(&path, |file| file.write_all(text.as_bytes()));
         written.map_err(|cause| Failure::Output(format!("{}: {cause}", path.display())))
     };
-    write("scans.csv", report::scans_csv(&study))?;
-    write("summary.csv", report::summary_csv(&study))?;
-    write("study.json", format!("{}\n", to_json(&study)))?;
-    write("study.html", report::page(&study, &facts))?;
+    let texts = [
+        report::scans_csv(&study),
+        report::summary_csv(&study),
+        format!("{}\n", to_json(&study)),
+        report::page(&study, &facts),
+    ];
+    for (name, text) in FILES.into_iter().zip(texts) {
+        write(name, text)?;
+    }
     if !arguments.quiet {
         print(&study);
     }
-    Ok(())
+    let failed = study.rows.iter().flatten().filter(|row| row.is_err());
+    match failed.count() {
+        0 => Ok(()),
+        failed => Err(Failure::Batch(format!(
+            "{failed} masks could not be made or read; {} says why",
+            folder.join(FILES[0]).display()
+        ))),
+    }
 }
 
 /// The models to validate.

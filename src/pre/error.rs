@@ -39,6 +39,9 @@ impl fmt::Display for Error {
                 "the voxel-to-millimetre matrix has axes that are zero, parallel or not finite",
             ),
             Error::Spacing(sizes) => write!(f, "voxel sizes {sizes:?} mm are not all positive"),
+            Error::Constant(0.0) => {
+                f.write_str("the image is constant: its voxels are 0 throughout, or not finite")
+            }
             Error::Constant(value) => write!(
                 f,
                 "the image is constant: its voxels have the value {value} throughout"

@@ -387,6 +387,10 @@ impl Header {
         } else {
             0
         };
+        if value == 0.0 {
+            // Some writers leave it out; voxels then start where they can.
+            return Ok(minimum);
+        }
         let whole = value.is_finite() && value.fract() == 0.0;
         if !whole || value < minimum as f64 {
             return Err(Error::VoxOffset {

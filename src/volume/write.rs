@@ -9,7 +9,7 @@ use super::Scan;
 use super::error::Error;
 use super::header::{EXTENSION_FLAG, Header};
 use super::naming::{Naming, Part};
-use super::voxels::{Datatype, Voxel, swap_bytes, with_voxels};
+use super::voxels::{Datatype, Scaling, Voxel, swap_bytes, with_voxels};
 use crate::output::{Pending, publish};
 
 /// Voxels that are converted and written at a time.
@@ -114,6 +114,12 @@ impl Scan {
         self.send_brain(Target::File(path.as_ref()), mask, 0.0)
     }
 
+    /// The real value of what a brain image stores for `fill`: another one where its voxels are whole
+    /// numbers, or cannot be as small or large.
+    pub fn nearest(&self, fill: f64) -> f64 {
+        with_voxels!(&self.voxels, |data| nearest(data, self.scaling, fill))
+    }
+
     /// [`Scan::write_brain`] to any target, with another real value than zero outside the mask: the
     /// nearest that can be stored.
     ///
@@ -201,6 +207,10 @@ impl Scan {
         }
         Ok(())
     }
+}
+
+fn nearest<T: Voxel>(_: &[T], scaling: Scaling, fill: f64) -> f64 {
+    scaling.stored::<T>(fill).to_f64() * scaling.slope() + scaling.intercept()
 }
 
 /// Voxels of a volume, first axis fastest, with `fill` where the mask is 0.

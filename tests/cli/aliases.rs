@@ -115,6 +115,29 @@ fn hd_bet_takes_files_and_folders() {
     for name in ["x.nii.gz", "x_mask.nii.gz", "y.nii.gz", "y_mask.nii.gz"] {
         assert!(bench.path("out").join(name).exists(), "{name}");
     }
+    good(
+        &bench,
+        &["hd-bet", "-i", "head.nii", "-o", "one", "-tta", "0"],
+    );
+    good(
+        &bench,
+        &[
+            "hd-bet",
+            "-i",
+            "head.nii",
+            "-o",
+            "two",
+            "-pp",
+            "1",
+            "--save_mask",
+            "0",
+        ],
+    );
+    let files = new(&bench);
+    assert_eq!(
+        files[2..],
+        ["in", "one.nii.gz", "one_mask.nii.gz", "out", "two.nii.gz"]
+    );
     for (words, cause) in [
         (
             &["hd-bet", "-i", "head.nii", "-o", "b.nii"][..],

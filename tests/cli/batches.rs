@@ -130,7 +130,11 @@ fn what_is_done_is_skipped() {
     assert_eq!(actions, ["skip a.nii", "extract b.nii", "extract d.nii"]);
     assert!(!bench.path("new/folder/d_brain.nii.gz").exists());
 
-    bench.good(&[&plain[..], &["--skip-existing"]].concat());
+    let output = bench
+        .command(&[&plain[..], &["--skip-existing"]].concat())
+        .output();
+    let errors = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(errors.contains("1 of 3 scans were left alone"), "{errors}");
     let old = |name: &str| fs::read(bench.path("new/folder").join(name)).unwrap() == b"old";
     assert!(old("a_brain.nii.gz") && !old("b_brain_mask.nii.gz"));
     assert_eq!(names("new/folder").len(), 6);

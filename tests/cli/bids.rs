@@ -46,6 +46,19 @@ fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
+/// Raw images have no description; what is derived from them is no input.
+#[test]
+fn a_dataset_is_only_read() {
+    let bench = bench();
+    let mut command = bench.command(&["bids", "raw", "raw/../raw", "participant"]);
+    assert_failed(&command.output().unwrap(), 2, &["the dataset itself"]);
+    let derived = "raw/sub-01/anat/sub-01_desc-denoised_T1w.nii";
+    bench.write(derived, &head(SHAPE).file());
+    let plan = run(&bench, &["participant", "--dry-run"]);
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert_eq!(plan.matches("extract ").count(), 5, "{plan}");
+}
+
 #[test]
 fn a_dataset_gets_its_derivatives() {
     let bench = bench();

@@ -56,7 +56,7 @@ fn a_scan_alone_is_extracted() {
     }
     let output = bench.command(&["head.nii", "-m", "n.nii"]);
     let output = { output }.env("ENDOCAST_MODEL", "absent.model").output();
-    assert_failed(&output.unwrap(), 6, &["absent.model"]);
+    assert_failed(&output.unwrap(), 2, &["absent.model", "default, tiny"]);
 }
 
 #[test]

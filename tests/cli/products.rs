@@ -187,6 +187,25 @@ fn voxels_outside_can_have_a_value() {
         let expected = if mask != 0.0 { f32::from(voxel) } else { -17.0 };
         assert_eq!(brain, expected);
     }
+    // No voxel of this type is that large; the largest is the nearest.
+    let arguments = [
+        "--model",
+        "threshold.model",
+        "--fill",
+        "1e30",
+        "--qc-exit",
+        "0",
+    ];
+    let large =
+        bench.command(&[&["extract", "head.nii", "-o", "large.nii"], &arguments[..]].concat());
+    let output = { large }.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let largest = bench.values("large.nii").into_iter().fold(0.0, f32::max);
+    assert!(
+        errors.contains(&format!("outside the brain they are {largest}")),
+        "{errors}"
+    );
     // The least voxel is 0.
     bench.extract(&["head.nii", "-o", "min.nii", "--fill", "min"]);
     bench.extract(&["head.nii", "-o", "zero.nii"]);

@@ -1,6 +1,5 @@
 //! From a checkpoint to a model file.
 
-use std::io::Write;
 use std::path::Path;
 
 use endocast_weights::preprocessing::{Centre, Conform, Intensity, Orientation, Region, Route};
@@ -99,34 +98,6 @@ pub fn convert_checkpoint(checkpoint: Checkpoint, options: &Options) -> Result<C
         source_sha256: sha256,
         notes,
     })
-}
-
-impl Converted {
-    /// Writes the model file: beside `path` first, then renamed, so that `path` never holds half of it.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder).map_err(io)?;
-        file.write_all(&self.bytes).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
-    }
 }
 
 /// MindGrab's input: 1 mm voxels, scaled by percentiles of the whole cube.

@@ -117,19 +117,6 @@ fn a_safetensors_meshnet_is_converted() {
     );
 }
 
-#[test]
-fn a_model_file_appears_whole() {
-    let converted = convert(&path("meshnet.safetensors"), &Options::default()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let target = folder.path().join("model.safetensors");
-    fs::write(&target, b"old").unwrap();
-    converted.write(&target).unwrap();
-    assert_eq!(fs::read(&target).unwrap(), converted.bytes);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    let missing = folder.path().join("none/model.safetensors");
-    assert!(matches!(converted.write(&missing), Err(Error::Io { .. })));
-}
-
 /// What a checkpoint with these tensors is refused with.
 fn refusal(state: StateDict) -> String {
     let checkpoint = source::Checkpoint {

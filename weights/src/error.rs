@@ -92,11 +92,11 @@ impl fmt::Display for Error {
             ),
             Error::HeaderTooLong { found, max } => write!(
                 f,
-                "a header of {found} bytes is longer than the allowed {max}"
+                "not a model: a header of {found} bytes is longer than the allowed {max}"
             ),
             Error::HeaderMisaligned(start) => write!(
                 f,
-                "the data section starts at byte {start}, which is not a multiple of 64"
+                "not a model: the data section starts at byte {start}, which is not a multiple of 64"
             ),
             Error::Json { at, cause } => write!(f, "header byte {at}: {cause}"),
             Error::Duplicate(key) => write!(f, "header: '{key}' is given twice"),

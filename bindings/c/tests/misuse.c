@@ -58,7 +58,7 @@ int main(int count, char **arguments) {
     EXPECT(endocast_open(NULL, NULL) == ENDOCAST_USAGE);
     EXPECT(strcmp(endocast_error(), "session is NULL") == 0);
     endocast_options options = {"no such.model", ENDOCAST_AUTO, 1, 0};
-    EXPECT(endocast_open(&options, &session) == ENDOCAST_MODEL && !session);
+    EXPECT(endocast_open(&options, &session) == ENDOCAST_USAGE && !session);
     EXPECT(strstr(endocast_error(), "no such.model"));
     options = (endocast_options){NULL, 7, 1, 0};
     EXPECT(endocast_open(&options, &session) == ENDOCAST_USAGE && !session);

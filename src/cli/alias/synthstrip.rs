@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::Failure;
-use super::super::extract::{Fill, Outputs};
+use super::super::extract::{Fill, MAX_BORDER_MM, Outputs};
 use super::words::Words;
 use super::{Request, job, settings};
 
@@ -20,7 +20,7 @@ mri_synthstrip -i IMAGE [-o OUT] [-m MASK] [-d SDT] [options], as done by endoca
   --no-csf            leave out the fluid around the brain
   -v, --version       print the version
 
--g makes no difference; --model is refused. Of a series only the first volume is taken.";
+-g makes no difference; --model and .mgz outputs are refused. Of a series only the first volume is taken.";
 
 /// The original's.
 const BORDER_MM: f32 = 1.0;
@@ -56,8 +56,14 @@ pub fn parse(words: &mut Words) -> Result<Request, Failure> {
     if outputs == Outputs::default() {
         return Err(words.wrong("one of -o, -m and -d is needed"));
     }
-    if !settings.border.is_finite() {
-        return Err(words.wrong("-b: not a distance"));
+    if settings.border.is_nan() || settings.border.abs() > MAX_BORDER_MM {
+        return Err(words.wrong(format!("-b: not within {MAX_BORDER_MM} mm")));
+    }
+    if settings.threads == Some(0) {
+        return Err(words.wrong("-t: at least one thread is needed"));
+    }
+    if matches!(settings.fill, Some(Fill::Value(value)) if !value.is_finite()) {
+        return Err(words.wrong("-f: not a finite number"));
     }
     Ok(Request::Extract {
         jobs: vec![job(input, outputs)?],

@@ -12,6 +12,7 @@ use std::time::Duration;
 use endocast::plan::{Options, Plan};
 use rayon::ThreadPoolBuilder;
 
+use super::replace::Replace;
 use super::{Failure, cpu, json, model, threads};
 use measure::Conv;
 use peaks::Peaks;
@@ -23,8 +24,8 @@ pub struct Arguments {
     #[command(flatten)]
     model: model::Choice,
     /// Edge of the cubic grid, in voxels; by default the model's own
-    #[arg(long, value_name = "N")]
-    grid: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    grid: Option<u16>,
     /// Threads; by default all processors this process may use
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -44,6 +45,8 @@ pub struct Arguments {
     /// Write the figures as JSON to a file, or to standard output for "-"
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    replace: Replace,
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -55,6 +58,9 @@ fn percent(text: &str) -> Result<f64, String> {
 
 /// Runs the network alone and prints or writes the times.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(path) = &arguments.json {
+        arguments.replace.check(path)?;
+    }
     let model = Arc::new(arguments.model.open()?);
     let failed = |cause: String| Failure::model(model.name(), cause);
     let cpu = cpu()?;
@@ -65,7 +71,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     options.policy.direct_only = arguments.direct;
     let setting = report::Setting {
         model: model.name().into(),
-        edge: arguments.grid.unwrap_or(model.preprocessing().route.grid()),
+        edge: arguments
+            .grid
+            .map_or(model.preprocessing().route.grid(), usize::from),
         threads: options.threads,
     };
     let pool = ThreadPoolBuilder::new().num_threads(setting.threads);
@@ -83,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return judge(&shapes, arguments.assert);
     }
     let plan = Plan::new(model.graph(), [setting.edge; 3], options);
-    let plan = plan.map_err(|cause| failed(cause.to_string()))?;
+    let plan = plan.map_err(|cause| Failure::plan(model.name(), cause))?;
     let measured = measure::measure(&model, plan, &pool, runs, Duration::MAX)?;
     let convs: Vec<Conv> = (measured.layers.iter())
         .filter_map(|layer| layer.conv)

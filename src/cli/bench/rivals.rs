@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use endocast::kernels::registry;
-use endocast::plan::{self, Options, Plan};
+use endocast::plan::{Options, Plan};
 use endocast::weights::Model;
 use rayon::ThreadPool;
 
@@ -46,7 +46,7 @@ pub fn compare(
     pool: &ThreadPool,
     runs: usize,
 ) -> Result<Vec<Shape>, Failure> {
-    let failed = |cause: plan::Error| Failure::model(model.name(), cause);
+    let failed = |cause| Failure::plan(model.name(), cause);
     let planned = |preferred| {
         let mut options = options;
         options.policy.preferred = preferred;

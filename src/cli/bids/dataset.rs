@@ -94,7 +94,11 @@ impl Dataset {
             let Some((entities, suffix)) = bare.and_then(|bare| bare.rsplit_once('_')) else {
                 continue;
             };
-            if selection.suffixes.iter().any(|wanted| wanted == suffix) {
+            // What has a description is derived: the standard knows none of raw images.
+            let is_raw = !entities
+                .split('_')
+                .any(|entity| entity.starts_with("desc-"));
+            if is_raw && selection.suffixes.iter().any(|wanted| wanted == suffix) {
                 images.push(Image {
                     participant: participant.into(),
                     session: session.clone(),

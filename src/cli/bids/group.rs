@@ -113,7 +113,7 @@ const HEAD: &str = "<!DOCTYPE html>
 <title>Brain masks</title>
 <style>
 body { background: #111; color: #ddd; font: 14px sans-serif; margin: 1em; }
-main { display: flex; flex-wrap: wrap; gap: 1em; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(26em, 1fr)); gap: 1em; }
 figure { margin: 0; padding: 0.5em; background: #222; border-left: 4px solid #4a4; }
 figure.look { border-color: #f80; }
 img { max-width: 100%; display: block; }

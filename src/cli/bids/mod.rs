@@ -54,6 +54,15 @@ enum Level {
 /// Works on one level of the dataset.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let dataset = Dataset::open(&arguments.bids_dir)?;
+    let (input, output) = (&arguments.bids_dir, &arguments.output_dir);
+    if output
+        .canonicalize()
+        .is_ok_and(|output| input.canonicalize().is_ok_and(|input| input == output))
+    {
+        let output = output.display();
+        let cause = "the dataset itself, which is only read; name a folder such as its derivatives/endocast";
+        return Err(Failure::Usage(format!("{output}: {cause}")));
+    }
     let selection = dataset::Selection {
         participants: &arguments.participant_label,
         sessions: &arguments.session_label,

@@ -19,15 +19,17 @@ pub enum Format {
 }
 
 /// Options that one scan on a compute node does not need.
-const LEFT_OUT: [&str; 8] = [
+const LEFT_OUT: [&str; 10] = [
     "list",
     "shard",
+    "channels",
     "out_dir",
     "sidecar",
     "dry_run",
+    "estimate",
+    "streams",
     "verbose",
     "skip_existing",
-    "model",
 ];
 
 /// Options whose value is a number.

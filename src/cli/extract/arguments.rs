@@ -198,7 +198,7 @@ fn probability(text: &str) -> Result<f32, String> {
 }
 
 /// Farther than any head is wide.
-const MAX_BORDER_MM: f32 = 500.0;
+pub const MAX_BORDER_MM: f32 = 500.0;
 
 fn millimetres(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "not a number".to_string())?;

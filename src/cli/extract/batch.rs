@@ -1,22 +1,21 @@
 //! Many scans, one after another or several side by side.
 
-use std::collections::{HashMap, HashSet};
-use std::io::IsTerminal;
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use endocast::Options;
-use endocast::volume::files;
 use rayon::ThreadPoolBuilder;
 
 use super::super::progress::Progress;
+use super::super::replace::is_taken;
 use super::super::{Failure, cpu, limit, no_threads, threads};
 use super::arguments::Settings;
 use super::estimate;
 use super::inputs::Shard;
-use super::outputs::{Outputs, is_stream};
+use super::names;
+use super::outputs::Outputs;
 use super::worker::Worker;
 
 /// One scan and the files to make of it.
@@ -41,13 +40,13 @@ impl Job {
 
 /// Works on all `jobs`, or a `shard` of them. Of several, one that fails is reported and the others go on.
 pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<(), Failure> {
-    check_names(&jobs)?;
+    names::check(&jobs)?;
     let jobs = match shard {
         Some(shard) => shard.of(jobs),
         None => jobs,
     };
     let jobs = &jobs[..];
-    check_existing(jobs, settings)?;
+    names::check_existing(jobs, settings)?;
     if settings.dry_run {
         return announce(jobs, settings);
     }
@@ -61,6 +60,7 @@ pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<
         settings,
         progress: Progress::new(jobs.len(), settings.quiet),
         taken: AtomicUsize::new(0),
+        left: AtomicUsize::new(0),
         failed: AtomicUsize::new(0),
         suspicious: AtomicUsize::new(0),
     };
@@ -92,6 +92,8 @@ struct Batch<'a> {
     progress: Progress,
     /// Scans that a thread has taken.
     taken: AtomicUsize,
+    /// Scans whose outputs were there.
+    left: AtomicUsize,
     failed: AtomicUsize,
     suspicious: AtomicUsize,
 }
@@ -142,6 +144,7 @@ impl Batch<'_> {
                 progress.interrupt(|| errln!("{input}: skipped, its outputs exist"));
             }
             progress.next(false);
+            self.left.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         match worker.run(job, progress) {
@@ -171,6 +174,10 @@ impl Batch<'_> {
     /// What became of all scans.
     fn verdict(self) -> Result<(), Failure> {
         let count = self.jobs.len();
+        let left = self.left.into_inner();
+        if left > 0 && !self.settings.quiet {
+            errln!("{left} of {count} scans were left alone: their outputs exist");
+        }
         let failed = self.failed.into_inner();
         let suspicious = self.suspicious.into_inner();
         if failed > 0 {
@@ -181,71 +188,6 @@ impl Batch<'_> {
         } else {
             Ok(())
         }
-    }
-}
-
-/// Refuses outputs that would replace one another or a scan.
-fn check_names(jobs: &[Job]) -> Result<(), Failure> {
-    let mut owners: HashMap<PathBuf, &Path> = HashMap::new();
-    for job in jobs {
-        check_terminal(&job.outputs)?;
-        let report = job.outputs.json.as_deref();
-        let streams = job.outputs.files().filter(|path| is_stream(path));
-        let streams = streams.filter(|path| Some(*path) != report);
-        for path in job.outputs.halves().chain(streams.map(PathBuf::from)) {
-            let Some(other) = owners.insert(place(&path), &job.input) else {
-                continue;
-            };
-            return Err(Failure::Usage(format!(
-                "{}: the output of both {} and {}; in a name {{stem}} and {{dir}} stand for the scan's",
-                path.display(),
-                other.display(),
-                job.input.display()
-            )));
-        }
-    }
-    let inputs = jobs.iter().flat_map(Job::inputs).flat_map(files);
-    let inputs: HashSet<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
-    for path in jobs.iter().flat_map(|job| job.outputs.halves()) {
-        if path.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
-            let path = path.display();
-            return Err(Failure::Usage(format!(
-                "{path}: an input, which no output replaces"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The one name of a file that may not be there yet, among the many that its folder may have.
-fn place(path: &Path) -> PathBuf {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    match (folder.canonicalize(), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.into(),
-    }
-}
-
-/// Whether a name is taken, be it by a link to nowhere. Folders are told of when they are to be written.
-fn is_taken(path: &Path) -> bool {
-    path.symlink_metadata().is_ok() && !path.is_dir()
-}
-
-/// Refuses to replace files, unless asked to.
-fn check_existing(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
-    if settings.force || settings.skip_existing || settings.writes_nothing() {
-        return Ok(());
-    }
-    let mut files = jobs.iter().flat_map(|job| job.outputs.halves());
-    match files.find(|path| is_taken(path)) {
-        None => Ok(()),
-        Some(path) => Err(Failure::Output(format!(
-            "{}: exists; --force replaces it, --skip-existing leaves it",
-            path.display()
-        ))),
     }
 }
 
@@ -267,18 +209,6 @@ fn announce(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
             let replaced = if is_taken(path) { " (exists)" } else { "" };
             outln!("  {}{replaced}", path.display());
         }
-    }
-    Ok(())
-}
-
-/// Refuses to fill a terminal with voxels.
-fn check_terminal(outputs: &Outputs) -> Result<(), Failure> {
-    let mut images = outputs
-        .files()
-        .filter(|path| Some(*path) != outputs.json.as_deref());
-    if images.any(is_stream) && std::io::stdout().is_terminal() {
-        let cause = "standard output is a terminal, which cannot show an image";
-        return Err(Failure::Usage(cause.into()));
     }
     Ok(())
 }

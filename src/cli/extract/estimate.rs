@@ -17,26 +17,58 @@ use super::memory::{self, MEGABYTE, Need};
 /// Planes of the network's grid that are run to learn its speed; every network works on as many.
 const PLANES: usize = 32;
 
-/// Prints a line for each of `jobs`.
+/// Prints a line for each of `jobs`. Of several, one that fails is told and the others go on.
 pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
-    let options = memory::plan_options(&batch::options(settings)?);
-    let mut timed: Option<(plan::Options, Duration)> = None;
+    let mut options = batch::options(settings)?;
+    options.threads = (options.threads / settings.streams()).max(1);
+    let mut estimator = Estimator {
+        settings,
+        options: memory::plan_options(&options),
+        timed: None,
+    };
+    let mut failed = 0;
     for job in jobs {
-        let need = Need::new(job, settings)?;
+        match estimator.estimate(job) {
+            Err(failure) if jobs.len() > 1 && !failure.concerns_all() => {
+                errln!("endocast: {failure}");
+                failed += 1;
+            }
+            outcome => outcome?,
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => {
+            let count = jobs.len();
+            Err(Failure::Batch(format!("{failed} of {count} scans failed")))
+        }
+    }
+}
+
+struct Estimator<'a> {
+    settings: &'a Settings,
+    options: plan::Options,
+    /// Time of the network with the options of the scan before.
+    timed: Option<(plan::Options, Duration)>,
+}
+
+impl Estimator<'_> {
+    fn estimate(&mut self, job: &Job) -> Result<(), Failure> {
+        let need = Need::new(job, self.settings)?;
         let model = need.model()?;
         let failed = |cause: plan::Error| Failure::model(model.name(), cause);
-        let options = need.fit(&model, options)?;
+        let options = need.fit(&model, self.options)?;
         let plan = budget::plan(&model, options).map_err(failed)?;
         let megabytes = need.bytes(&model, &plan).div_ceil(MEGABYTE);
         let is_same = |(before, _): &(plan::Options, Duration)| {
             (before.threads, before.policy.direct_only)
                 == (options.threads, options.policy.direct_only)
         };
-        let network = match timed.filter(is_same) {
+        let network = match self.timed.filter(is_same) {
             Some((_, network)) => network,
             None => network(model, &plan)?,
         };
-        timed = Some((options, network));
+        self.timed = Some((options, network));
         outln!(
             "{}: at most {megabytes} MB; {:.2} s in the network on {} threads, and the time to read, \
              resample and write",
@@ -44,8 +76,8 @@ pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
             network.as_secs_f64(),
             options.threads
         );
+        Ok(())
     }
-    Ok(())
 }
 
 /// The time of `plan`, from the second of two runs on fewer planes.

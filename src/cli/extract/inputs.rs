@@ -45,16 +45,19 @@ impl Shard {
 pub fn gather(named: &[PathBuf], list: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
     let mut inputs = named.to_vec();
     if let Some(list) = list {
-        let mut text = String::new();
+        let mut text = Vec::new();
         let read = if list == Path::new("-") {
-            std::io::stdin().read_to_string(&mut text).map(drop)
+            std::io::stdin().read_to_end(&mut text).map(drop)
         } else {
-            std::fs::read_to_string(list).map(|content| text = content)
+            std::fs::read(list).map(|content| text = content)
         };
         read.map_err(|cause| Failure::input(list, format!("cannot read the list: {cause}")))?;
-        let lines = text.lines().map(|line| line.trim_end_matches('\r'));
-        let names = lines.filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-        inputs.extend(names.map(PathBuf::from));
+        let lines = text.split(|&byte| byte == b'\n');
+        let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        for line in lines.filter(|line| !line.trim_ascii().is_empty() && line[0] != b'#') {
+            let path = path(line).ok_or_else(|| Failure::input(list, "a name is not UTF-8"))?;
+            inputs.push(path);
+        }
     }
     if inputs.is_empty() {
         return Err(Failure::Usage(match list {
@@ -63,6 +66,19 @@ pub fn gather(named: &[PathBuf], list: Option<&Path>) -> Result<Vec<PathBuf>, Fa
         }));
     }
     Ok(inputs)
+}
+
+/// The path that these bytes are.
+#[cfg(unix)]
+fn path(bytes: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+/// The path that these bytes are; elsewhere names of files are not bytes.
+#[cfg(not(unix))]
+fn path(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod batch;
 mod estimate;
 mod inputs;
 mod memory;
+mod names;
 mod outputs;
 mod products;
 mod report;
@@ -12,7 +13,7 @@ mod sidecar;
 mod worker;
 
 use super::Failure;
-pub use arguments::{Arguments, Fill, Series, Settings};
+pub use arguments::{Arguments, Fill, MAX_BORDER_MM, Series, Settings};
 pub use batch::{Job, run as run_batch};
 pub use outputs::Outputs;
 use outputs::expand;

@@ -76,6 +76,19 @@ impl<'a> Products<'a> {
         self.moved.as_ref().unwrap_or(&self.extraction.mask)
     }
 
+    /// What the user should know: that the voxels cannot hold the value that the outside is to get.
+    pub fn note(&self, outputs: &Outputs) -> Option<String> {
+        let stored = self.scan.nearest(self.fill);
+        let step = self.scan.scaling().slope().abs();
+        let is_far =
+            (stored - self.fill).abs() > step.max(self.fill.abs() * f64::from(f32::EPSILON));
+        let is_written = outputs.brain.is_some() || outputs.crop.is_some();
+        (is_far && is_written).then(|| {
+            let fill = self.fill;
+            format!("its voxels cannot hold {fill}; outside the brain they are {stored}")
+        })
+    }
+
     /// Writes every output of `job` but the reports.
     pub fn write(&self, job: &Job) -> Result<(), Failure> {
         let Outputs {

@@ -67,6 +67,9 @@ impl<'a> Worker<'a> {
         let writing = Instant::now();
         let products = Products::new(scan, &extraction, &job.outputs, settings)
             .map_err(|cause| failure(job, cause.into()))?;
+        if let Some(note) = products.note(&job.outputs).filter(|_| !settings.quiet) {
+            progress.interrupt(|| errln!("endocast: {name}: {note}"));
+        }
         products.write(job)?;
         let times = Times {
             reading,
