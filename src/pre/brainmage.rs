@@ -2,8 +2,8 @@
 //!
 //! The way back is [`crate::post::brainmage`]. None of these routes looks at the orientation of
 //! the image: array axes are used as they are in the file. The network input is a cube of `grid`
-//! voxels per edge (128 in all of BrainMaGe's networks) whose **last** axis is fastest, as PyTorch has it: depth, height and width are the image's first,
-//! second and third axis.
+//! voxels per edge (128 in all of BrainMaGe's networks) whose **last** axis is fastest, as PyTorch
+//! has it: depth, height and width are the image's first, second and third axis.
 
 use ndarray::{Array3, ArrayView3, ShapeBuilder, s};
 

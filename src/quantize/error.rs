@@ -1,3 +1,5 @@
+//! What stops quantisation, in a line each.
+
 use std::fmt;
 use std::path::PathBuf;
 

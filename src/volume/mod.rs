@@ -1,8 +1,8 @@
 //! Head scans in files: reading them, and writing NIfTI images on their grid.
 //!
 //! [`Scan::read`] takes NIfTI-1 and NIfTI-2, as `.nii` or as a `.hdr`/`.img` pair, in either byte
-//! order, and FreeSurfer's MGH; all of them plain or compressed with gzip. No file content makes it panic, and memory follows
-//! the bytes that a file really has.
+//! order, and FreeSurfer's MGH; all of them plain or compressed with gzip. No file content makes it
+//! panic, and memory follows the bytes that a file really has.
 //!
 //! What is accepted, and how:
 //!

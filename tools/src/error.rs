@@ -1,3 +1,5 @@
+//! What stops a conversion, in a line each.
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
+//! What is wrong with a model file, in a line each.
+
 use std::fmt;
 use std::io;
 
