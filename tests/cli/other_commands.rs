@@ -63,7 +63,14 @@ fn a_scan_alone_is_extracted() {
 fn licences_manuals_and_completions_are_printed() {
     let bench = Bench::new();
     let license = bench.good(&["--license"]);
-    for words in ["MIT", "Apache License", "model"] {
+    for words in [
+        "MIT",
+        "Apache License",
+        "model",
+        "Lesjak",
+        "validation only",
+        "foldhash",
+    ] {
         assert!(license.contains(words), "{words}");
     }
     for (shell, words) in [
