@@ -66,6 +66,7 @@ pub mod plan;
 pub mod post;
 pub mod pre;
 mod precision;
+pub mod processors;
 pub mod qc;
 #[cfg(feature = "cli")]
 pub mod quantize;

@@ -50,7 +50,7 @@ typedef enum endocast_datatype {
 typedef struct endocast_options {
     const char *model;   /* model file, UTF-8; NULL: the model inside the library */
     int32_t precision;   /* endocast_precision */
-    uint32_t threads;    /* 0: all processors that the process may use */
+    uint32_t threads;    /* 0: one for each core that the process may use */
     float threshold;     /* least probability of a brain voxel, below 1; 0: the model's own */
 } endocast_options;
 

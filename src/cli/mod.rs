@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use endocast::kernels::cpu::{Cpu, Isa};
+use endocast::processors;
 
 pub use failure::Failure;
 
@@ -44,8 +45,13 @@ Examples:
   endocast head.nii.gz -m mask.nii.gz     writes the mask only
   endocast extract --help                 lists every option";
 
+const ENVIRONMENT: &str = "\
+Environment:
+  ENDOCAST_MODEL   the model where there is no --model
+  ENDOCAST_CPU     the most that is used of the processor: scalar, sse2, ssse3, avx2 and so on";
+
 fn after_help() -> String {
-    format!("{EXAMPLES}\n\n{}", failure::EXIT_CODES)
+    format!("{EXAMPLES}\n\n{ENVIRONMENT}\n\n{}", failure::EXIT_CODES)
 }
 
 #[derive(Parser)]
@@ -200,7 +206,7 @@ fn no_threads(cause: impl Display) -> Failure {
     Failure::Model(format!("cannot start threads: {cause}"))
 }
 
-/// Threads to use: `requested`, or the processors this process may run on.
+/// Threads to use: `requested`, or the cores that this process may use.
 fn threads(requested: Option<usize>) -> usize {
-    requested.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get()))
+    requested.unwrap_or_else(processors::usable)
 }

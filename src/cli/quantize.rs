@@ -36,7 +36,7 @@ pub struct Arguments {
     /// Write what was done to each layer, as JSON, to a file, or to standard output for "-"
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Threads; by default all processors this process may use
+    /// Threads; by default one for each core that this process may use
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Say nothing but errors

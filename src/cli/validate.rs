@@ -36,7 +36,7 @@ pub struct Arguments {
     /// Other programs' masks, as NAME=DIR: DIR holds files named as the scans are
     #[arg(long, value_name = "NAME=DIR", value_parser = external)]
     also: Vec<External>,
-    /// Threads; by default all processors this process may use
+    /// Threads; by default one for each core that this process may use
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Most scans at once when timing; by default the number of threads

@@ -195,7 +195,7 @@ unsafe fn extractor(options: Option<&CallerOptions>) -> Result<Extractor, Failur
         };
     }
     chosen.threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, |count| count.get()),
+        0 => engine::processors::usable(),
         threads => threads,
     };
     let model = model::open(file, precision)

@@ -54,9 +54,8 @@ impl Engine {
         if threshold.is_some_and(|threshold| !(threshold > 0.0 && threshold < 1.0)) {
             return Err(PyValueError::new_err("threshold is between 0 and 1"));
         }
-        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get());
         let options = Options {
-            threads: threads.unwrap_or_else(processors),
+            threads: threads.unwrap_or_else(engine::processors::usable),
             threshold,
             ..Options::default()
         };

@@ -26,7 +26,7 @@ pub struct Arguments {
     /// Edge of the cubic grid, in voxels; by default the model's own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     grid: Option<u16>,
-    /// Threads; by default all processors this process may use
+    /// Threads; by default one for each core that this process may use
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Timed runs, after one that is not

@@ -110,7 +110,7 @@ pub struct Settings {
     #[arg(long, value_name = "CODE", action = ArgAction::Set, value_parser = PossibleValuesParser::new(["10", "0"])
         .map(|code| code == "10"), default_value = "10", help_heading = "Running")]
     pub qc_exit: bool,
-    /// Threads; by default all processors this process may use
+    /// Threads; by default one for each core that this process may use
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
         help_heading = "Running")]
     pub threads: Option<u16>,

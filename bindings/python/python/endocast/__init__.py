@@ -56,7 +56,7 @@ class Session:
     ----------
     model: path of a model file; by default the model inside this package.
     precision: 'auto', 'f32' or 'int8'; what the model must be.
-    threads: how many to compute with; by default all processors that the process may use.
+    threads: how many to compute with; by default one for each core that the process may use.
     threshold: least probability of a brain voxel, between 0 and 1; by default the model's own.
 
     Raises
