@@ -1,7 +1,9 @@
 //! Components, holes and distances against exhaustive searches on small random masks.
 
+use endocast::ndarray::{Array3, ShapeBuilder};
 use endocast::post::{
-    Connectivity, Error, fill_holes, fill_holes_by_slice, keep_largest, signed_distance,
+    Connectivity, Error, fill_holes, fill_holes_by_slice, keep_largest, move_border,
+    signed_distance,
 };
 use proptest::prelude::*;
 
@@ -127,6 +129,24 @@ proptest! {
                 found == expected || (found - expected).abs() <= 1e-6 * nearest,
                 "{found} is not {expected}"
             );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_moved_border_is_a_threshold_of_the_distance(
+        (shape, mask) in mask(),
+        spacing in prop::array::uniform3(0.3..4.0_f64),
+        border in -3.0..6.0_f32,
+    ) {
+        let distance = signed_distance(&mask, shape, spacing).unwrap();
+        let expected: Vec<u8> = distance.iter().map(|&d| u8::from(d <= border)).collect();
+        let mask = Array3::from_shape_vec(shape.f(), mask).unwrap();
+        match move_border(&mask, spacing, border) {
+            Ok(moved) => prop_assert_eq!(moved.t().iter().copied().collect::<Vec<_>>(), expected),
+            Err(Error::EmptyMask) => prop_assert!(expected.iter().all(|&voxel| voxel == 0)),
+            Err(other) => prop_assert!(false, "{}", other),
         }
     }
 }

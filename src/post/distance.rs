@@ -4,11 +4,12 @@
 //! parabolas, one per sample, found with a stack (Felzenszwalb and Huttenlocher, Distance
 //! Transforms of Sampled Functions, 2012).
 
-use ndarray::{Array3, ArrayView3, ShapeBuilder, Zip};
+use ndarray::{Array3, ArrayView3, ShapeBuilder, Slice, Zip};
 
 use super::Error;
 use super::error::{check_shape, check_spacing};
 use crate::pre::lines::update_lines;
+use crate::volume::crop::bounds;
 
 /// Squared distance in mm^2 from every voxel centre to the nearest centre of a set voxel;
 /// infinite where none is set.
@@ -121,4 +122,33 @@ pub fn signed_distance(
         };
     }
     Ok(distance)
+}
+
+/// Grows a mask by `border` mm, or shrinks it by a negative one: to the voxels whose [`signed_distance`] is at
+/// most `border`. Distances are only measured in the box around the mask that can hold them.
+///
+/// # Errors
+///
+/// [`Error::Spacing`]; [`Error::EmptyMask`] if no voxel is left.
+pub fn move_border(mask: &Array3<u8>, spacing: [f64; 3], border: f32) -> Result<Array3<u8>, Error> {
+    check_spacing(spacing)?;
+    // A layer of background at least, to which inner voxels have a distance.
+    let margin = spacing.into_iter().fold(f64::from(border), f64::max);
+    let ranges = bounds(mask, spacing, margin).ok_or(Error::EmptyMask)?;
+    let part = mask.slice_each_axis(|axis| Slice::from(ranges[axis.axis.index()].clone()));
+    let shape = [0, 1, 2].map(|axis| ranges[axis].len());
+    let near: Vec<u8> = part.t().iter().copied().collect();
+    let distances = signed_distance(&near, shape, spacing)?;
+    let mut moved = Array3::zeros(mask.raw_dim().f());
+    let mut part = moved.slice_each_axis_mut(|axis| Slice::from(ranges[axis.axis.index()].clone()));
+    let mut any = false;
+    for (voxel, distance) in part.view_mut().reversed_axes().iter_mut().zip(distances) {
+        *voxel = u8::from(distance <= border);
+        any |= distance <= border;
+    }
+    if any {
+        Ok(moved)
+    } else {
+        Err(Error::EmptyMask)
+    }
 }

@@ -12,7 +12,7 @@ mod holes;
 mod restore;
 
 pub use components::{Connectivity, component_sizes, keep_largest};
-pub use distance::signed_distance;
+pub use distance::{move_border, signed_distance};
 pub use error::Error;
 pub use holes::{fill_holes, fill_holes_by_slice};
 pub use restore::Restore;

@@ -8,7 +8,7 @@ use super::header::Header;
 
 /// Voxel ranges that hold every voxel of the mask and at least `margin_mm` beyond, as far as the
 /// grid goes; `None` for an empty mask.
-pub(super) fn bounds(
+pub(crate) fn bounds(
     mask: &Array3<u8>,
     spacing: [f64; 3],
     margin_mm: f64,

@@ -18,7 +18,7 @@
 //!
 //! Everything else is an [`Error`] with one line that names the file and the cause.
 
-mod crop;
+pub(crate) mod crop;
 mod error;
 mod geometry;
 mod header;

@@ -40,21 +40,19 @@ impl<'a> Products<'a> {
         outputs: &Outputs,
         settings: &Settings,
     ) -> Result<Products<'a>, post::Error> {
+        let geometry = scan.geometry();
         let border = settings.border;
-        let distance = if border != 0.0 || outputs.sdt.is_some() {
-            Some(extraction.distance(scan.geometry())?)
-        } else {
-            None
+        let moved = match border != 0.0 {
+            true => Some(post::move_border(
+                &extraction.mask,
+                geometry.spacing,
+                border,
+            )?),
+            false => None,
         };
-        let moved = match &distance {
-            Some(distance) if border != 0.0 => {
-                let moved = distance.mapv(|distance| u8::from(distance <= border));
-                if moved.iter().all(|&voxel| voxel == 0) {
-                    return Err(post::Error::EmptyMask);
-                }
-                Some(moved)
-            }
-            _ => None,
+        let distance = match &outputs.sdt {
+            Some(_) => Some(extraction.distance(geometry)?),
+            None => None,
         };
         let fill = match settings.fill {
             None => 0.0,
