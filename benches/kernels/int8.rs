@@ -2,8 +2,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use endocast::kernels::contract::{
-    ConvInt8Args, ConvProblem, Epilogue, GROUP, LANES, PlaneMut, PlaneShape, Quantisation, Source,
-    Store,
+    ConvInt8Args, ConvProblem, Epilogue, GROUP, LANES, NextPlane, PlaneMut, PlaneShape,
+    Quantisation, Source, Store,
 };
 use endocast::kernels::cpu::Cpu;
 use endocast::kernels::reference;
@@ -27,7 +27,8 @@ struct Work {
     offset: Vec<i32>,
     scale: Vec<f32>,
     bias: Vec<f32>,
-    out: Vec<u8>,
+    /// As many planes as the kernel computes at a time.
+    out: Vec<Vec<u8>>,
     scratch: Vec<i32>,
 }
 
@@ -61,7 +62,7 @@ impl Work {
             offset: vec![0; channels],
             scale: vec![unit; channels],
             bias: values(channels),
-            out: vec![0; channels * problem.height * problem.width],
+            out: vec![vec![0; channels * problem.height * problem.width]; kernel.planes()],
             scratch: vec![0; kernel.scratch_len(&problem)],
         }
     }
@@ -81,12 +82,8 @@ impl Work {
             scale: &self.scale,
             bias: &self.bias,
             blocks: 0..problem.outputs,
-            epilogue: Epilogue {
-                residual: None,
-                slope: 0.01,
-                raw,
-                activated: None,
-            },
+            epilogue: epilogue(raw),
+            next: None,
             scratch,
         }
     }
@@ -102,17 +99,21 @@ impl Work {
     fn run(&mut self) {
         let mut out = std::mem::take(&mut self.out);
         let mut scratch = std::mem::take(&mut self.scratch);
-        let plane = PlaneMut {
-            data: &mut out,
-            halo: 0,
-        };
-        let store = Store::U8(plane, QUANTISATION);
-        let sources = [self.source()];
-        (self.kernel).run(&mut self.args(self.problem, &sources, Some(store), &mut scratch));
+        let mut stores =
+            (out.iter_mut()).map(|data| Store::U8(PlaneMut { data, halo: 0 }, QUANTISATION));
+        let (sources, next) = ([self.source()], [&self.plane[..]]);
+        let mut args = self.args(self.problem, &sources, stores.next(), &mut scratch);
+        args.next = stores.next().map(|store| NextPlane {
+            planes: &next,
+            epilogue: epilogue(Some(store)),
+        });
+        self.kernel.run(&mut args);
+        drop(stores);
         (self.out, self.scratch) = (out, scratch);
     }
 
-    /// Compares the first voxels of the last output block with the reference.
+    /// Compares the first voxels of the last output block with the reference; all input planes are the
+    /// same, and so are the output planes.
     fn check(&self) {
         let last = self.problem.outputs - 1;
         let corner = ConvProblem {
@@ -123,15 +124,26 @@ impl Work {
         let sources = [self.source()];
         let mut args = self.args(corner, &sources, None, &mut []);
         args.blocks = last..last + 1;
-        let expected = reference::conv_int8(&args).raw;
+        let expected = reference::conv_int8(&args).swap_remove(0).raw;
         for (index, &value) in expected.iter().enumerate() {
             let (voxel, lane) = (index / LANES, index % LANES);
             let row = last * self.problem.height + voxel / corner.width;
             let at = row * self.problem.width + voxel % corner.width;
             let what = format!("{} on {}", self.kernel.name, self.problem);
             let expected = QUANTISATION.apply(value);
-            assert_eq!(self.out[at * LANES + lane], expected, "{what}");
+            for out in &self.out {
+                assert_eq!(out[at * LANES + lane], expected, "{what}");
+            }
         }
+    }
+}
+
+fn epilogue(raw: Option<Store>) -> Epilogue {
+    Epilogue {
+        residual: None,
+        slope: 0.01,
+        raw,
+        activated: None,
     }
 }
 
@@ -139,10 +151,11 @@ pub fn conv_int8(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("conv_int8");
     group.sample_size(10);
     for problem in shapes::shapes() {
-        group.throughput(Throughput::Elements(problem.int8_macs()));
         let kernels = registry::conv_int8_kernels(Cpu::detect());
         for kernel in kernels.filter(|kernel| kernel.accepts(&problem).is_ok()) {
             let id = BenchmarkId::new(kernel.name, problem);
+            let macs = problem.int8_macs() * kernel.planes() as u64;
+            group.throughput(Throughput::Elements(macs));
             let mut work = None;
             group.bench_function(id, |bencher| {
                 let work = work.get_or_insert_with(|| {

@@ -272,10 +272,9 @@ pub struct Epilogue<'a> {
 
 /// The output plane `z + 1` beside plane `z`, which is even.
 #[derive(Debug)]
-pub struct NextPlane<'a> {
-    /// Input plane `z + 2` of each source, of the shape and in the order of
-    /// [`ConvArgs::sources`].
-    pub planes: &'a [&'a [f32]],
+pub struct NextPlane<'a, T = f32> {
+    /// Input plane `z + 2` of each source, of the shape and in the order of the convolution's sources.
+    pub planes: &'a [&'a [T]],
     /// What to do with the sums of plane `z + 1`.
     pub epilogue: Epilogue<'a>,
 }
@@ -315,13 +314,26 @@ impl ConvArgs<'_> {
         assert!(self.scratch.len() >= scratch_len, "scratch");
         self.epilogue.check(p);
         if let Some(next) = &self.next {
-            assert_eq!(next.planes.len(), self.sources.len(), "next planes");
-            for (plane, source) in next.planes.iter().zip(self.sources) {
-                let len = source.blocks * source.shape.area() * lanes;
-                assert!(plane.len() >= len, "next plane");
-            }
-            next.epilogue.check(p);
+            next.check(p, self.sources, |blocks| blocks * lanes);
         }
+    }
+}
+
+impl<T> NextPlane<'_, T> {
+    /// Panics unless its planes match the sources, with `elements` per voxel of so many blocks, and its
+    /// epilogue the outputs of `problem`.
+    fn check(
+        &self,
+        problem: &ConvProblem,
+        sources: &[Source<T>],
+        elements: impl Fn(usize) -> usize,
+    ) {
+        assert_eq!(self.planes.len(), sources.len(), "next planes");
+        for (plane, source) in self.planes.iter().zip(sources) {
+            let len = elements(source.blocks) * source.shape.area();
+            assert!(plane.len() >= len, "next plane");
+        }
+        self.epilogue.check(problem);
     }
 }
 

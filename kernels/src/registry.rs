@@ -160,6 +160,8 @@ pub(crate) struct Int8Form {
     pub accepts: fn(&ConvProblem) -> Result<(), &'static str>,
     /// Whether it should where it can, or why not.
     pub pays: fn(&ConvProblem) -> Result<(), &'static str>,
+    /// Output planes per call: 1, or 2 of which the first is even.
+    pub planes: usize,
     /// Elements of working memory.
     pub scratch_len: fn(&ConvProblem) -> usize,
 }
@@ -170,12 +172,17 @@ impl ConvInt8Kernel {
         (self.form.accepts)(problem)
     }
 
+    /// Output planes that one call computes: 1, or 2 of which the first is even.
+    pub fn planes(&self) -> usize {
+        self.form.planes
+    }
+
     /// Elements of working memory that [`run`](Self::run) needs.
     pub fn scratch_len(&self, problem: &ConvProblem) -> usize {
         (self.form.scratch_len)(problem)
     }
 
-    /// Computes one output plane.
+    /// Computes the output plane, or both.
     ///
     /// # Panics
     ///
@@ -184,6 +191,7 @@ impl ConvInt8Kernel {
         args.check(self.scratch_len(&args.problem));
         self.accepts(&args.problem)
             .expect("the kernel accepts the problem");
+        assert_eq!(args.next.is_some(), self.planes() == 2, "second plane");
         // SAFETY: the registry hands a kernel out only where its instruction set is present, and
         // the arguments were checked.
         unsafe { (self.entry)(args) }
@@ -292,8 +300,20 @@ macro_rules! wino2x4_int8 {
             name: concat!("conv_int8__", stringify!($isa), "_wino2x4"),
             isa: Isa::$Isa,
             exactness: EXACT,
-            form: &op::winograd_int8::WINOGRAD_INT8,
+            form: &op::winograd_int8::PLANE,
             entry: isa::$isa::wino2x4_int8,
+        }
+    };
+}
+
+macro_rules! wino2x2x4_int8 {
+    ($isa:ident, $Isa:ident) => {
+        ConvInt8Kernel {
+            name: concat!("conv_int8__", stringify!($isa), "_wino2x2x4"),
+            isa: Isa::$Isa,
+            exactness: EXACT,
+            form: &op::winograd_int8::PAIR,
+            entry: isa::$isa::wino2x2x4_int8,
         }
     };
 }
@@ -331,15 +351,21 @@ static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     conv_int8!(avxvnni, AvxVnni),
     #[cfg(target_arch = "x86_64")]
+    wino2x2x4_int8!(avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
     wino2x4_int8!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(avx2, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    wino2x2x4_int8!(sse2, Sse2),
     #[cfg(target_arch = "x86_64")]
     wino2x4_int8!(sse2, Sse2),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(ssse3, Ssse3),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(sse2, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    wino2x2x4_int8!(simd128, Simd128),
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     wino2x4_int8!(simd128, Simd128),
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -672,6 +698,11 @@ mod tests {
             assert_eq!(conv_int8(policy, &problem).kernel.name, kernel.name);
             policy.cpu = Cpu::detect().capped(Isa::Scalar);
             assert_eq!(conv_int8(policy, &problem).kernel.isa, Isa::Scalar);
+        }
+        problem.depth = 3;
+        let pairs = |kernel: &&ConvInt8Kernel| kernel.planes() == 2;
+        for kernel in conv_int8_kernels(Cpu::detect()).filter(pairs) {
+            assert_eq!(kernel.accepts(&problem), Err("planes do not pair up"));
         }
         problem.stride = 2;
         let mut policy = Policy::from(Cpu::detect());

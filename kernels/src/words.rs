@@ -34,8 +34,9 @@ pub(crate) trait WordDot: Dot {
     unsafe fn sub(self, other: Self) -> Self;
     /// `self << BITS`.
     unsafe fn shift<const BITS: i32>(self) -> Self;
-    /// A 48th of each value, which is a multiple of 48.
-    unsafe fn divide_by_48(self) -> Self;
+    /// `(self / 3) >> BITS`, the quotient being that among integers that wrap around: exact for
+    /// `3 << BITS` times any value that fits `32 - BITS` bits, also where that product wraps.
+    unsafe fn shifted_third<const BITS: i32>(self) -> Self;
     /// Adds to each sum the products of 2 input channels with `[16 out][2 in]` weights. The inputs of
     /// the tiles lie `step` values apart; all values that are meant may be read.
     unsafe fn accumulate_words<const WIDTH: usize>(

@@ -156,6 +156,7 @@ impl Slab<'_> {
             }
             Kernel::Int8(chosen) => {
                 let int8 = context.parameters.int8(index);
+                let next = self.next(conv, z);
                 chosen.kernel.run(&mut ConvInt8Args {
                     problem: choice.problem,
                     sources: &self.sources(conv, z)[..conv.sources.len()],
@@ -165,6 +166,10 @@ impl Slab<'_> {
                     bias: context.parameters.bias(index),
                     blocks,
                     epilogue: first,
+                    next: (count > 1).then(|| NextPlane {
+                        planes: &next[..conv.sources.len()],
+                        epilogue: epilogue(z + 1, raw_next, second_next),
+                    }),
                     scratch: bytemuck::cast_slice_mut(scratch),
                 });
             }
@@ -193,7 +198,7 @@ impl Slab<'_> {
     }
 
     /// Input plane `z + 2` of each source of `conv`, which output plane `z + 1` needs besides.
-    fn next(&self, conv: &Conv, z: usize) -> [&[f32]; MAX_INPUTS] {
+    fn next<T: Pod>(&self, conv: &Conv, z: usize) -> [&[T]; MAX_INPUTS] {
         let mut planes = [&[][..]; MAX_INPUTS];
         for (plane, &id) in planes.iter_mut().zip(&conv.sources) {
             *plane = self.tap(conv, id, z, 3);

@@ -101,7 +101,7 @@ impl ConvChoice {
     pub fn planes(&self) -> usize {
         match &self.kernel {
             Kernel::Single(choice) => choice.kernel.planes(),
-            Kernel::Int8(_) => 1,
+            Kernel::Int8(choice) => choice.kernel.planes(),
         }
     }
 

@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
-use super::{ConvProblem, Epilogue, LANES, Plane, PlaneMut, PlaneShape, Source, check_sources};
+use super::{
+    ConvProblem, Epilogue, LANES, NextPlane, Plane, PlaneMut, PlaneShape, Source, check_sources,
+};
 
 /// Input channels whose products one 32-bit lane takes at a time, and channels of an interleaved
 /// plane.
@@ -91,7 +93,7 @@ impl ConvProblem {
     }
 }
 
-/// Arguments of a convolution of one output plane from `u8` and `i8`:
+/// Arguments of a convolution of one output plane or two from `u8` and `i8`:
 /// `sum = f32(sum of products + offset) * scale + bias` goes into the epilogue.
 ///
 /// Sum and offset are exact. Every multiplication and addition after them is rounded, in the
@@ -115,6 +117,8 @@ pub struct ConvInt8Args<'a> {
     pub blocks: Range<usize>,
     /// What to do with the sums.
     pub epilogue: Epilogue<'a>,
+    /// The second plane, for a kernel that computes two at a time.
+    pub next: Option<NextPlane<'a, u8>>,
     /// Working memory of at least the kernel's `scratch_len`.
     pub scratch: &'a mut [i32],
 }
@@ -125,12 +129,13 @@ impl ConvInt8Args<'_> {
     /// `scratch_len` is that of the kernel that will run.
     pub fn check(&self, scratch_len: usize) {
         let p = &self.problem;
-        if p.planar {
-            assert!(p.inputs <= GROUP && self.sources.len() == 1, "image");
-            check_sources(p, self.sources, |_| GROUP);
-        } else {
-            check_sources(p, self.sources, |blocks| blocks * LANES);
-        }
+        let image = p.planar;
+        assert!(
+            !image || p.inputs <= GROUP && self.sources.len() == 1,
+            "image"
+        );
+        let elements = |blocks| if image { GROUP } else { blocks * LANES };
+        check_sources(p, self.sources, elements);
         let terms = p.taps().checked_mul(p.inputs);
         assert!(terms.is_some_and(|terms| terms <= MAX_TERMS), "terms");
         assert!(self.blocks.start <= self.blocks.end && self.blocks.end <= p.outputs);
@@ -140,6 +145,9 @@ impl ConvInt8Args<'_> {
         }
         assert!(self.scratch.len() >= scratch_len, "scratch");
         self.epilogue.check(p);
+        if let Some(next) = &self.next {
+            next.check(p, self.sources, elements);
+        }
     }
 }
 

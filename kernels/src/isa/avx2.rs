@@ -268,14 +268,14 @@ impl WordDot for Sums {
     }
 
     #[inline(always)]
-    unsafe fn divide_by_48(self) -> Self {
+    unsafe fn shifted_third<const BITS: i32>(self) -> Self {
         let [low, high] = self.0;
         // SAFETY: the caller promises AVX2.
         unsafe {
             let third = _mm256_set1_epi32(THIRD);
             Sums([
-                _mm256_mullo_epi32(_mm256_srai_epi32::<4>(low), third),
-                _mm256_mullo_epi32(_mm256_srai_epi32::<4>(high), third),
+                _mm256_srai_epi32::<BITS>(_mm256_mullo_epi32(low, third)),
+                _mm256_srai_epi32::<BITS>(_mm256_mullo_epi32(high, third)),
             ])
         }
     }
@@ -301,7 +301,7 @@ impl WordDot for Sums {
     }
 }
 
-entry_points!(wino2x4_int8 Sums, tile 6, features "avx2,fma,f16c");
+entry_points!(wino_int8 Sums, tiles 6 3, features "avx2,fma,f16c");
 
 /// The same with separate multiply and add.
 pub(crate) mod unfused {

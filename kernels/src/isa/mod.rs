@@ -45,10 +45,12 @@ macro_rules! entry_points {
             conv_int8(crate::contract::ConvInt8Args) = crate::op::conv_int8::direct::<$dot, $tile>;
         }
     };
-    (wino2x4_int8 $dot:ty, tile $tile:literal $(, features $features:literal)?) => {
-        entry_points! { @ $dot, $($features,)?
+    (wino_int8 $dot:ty, tiles $tile:literal $pair:literal, features $features:literal) => {
+        entry_points! { @ $dot, $features,
             wino2x4_int8(crate::contract::ConvInt8Args) =
-                crate::op::winograd_int8::winograd::<$dot, $tile>;
+                crate::op::winograd_int8::winograd::<$dot, $tile, 3>;
+            wino2x2x4_int8(crate::contract::ConvInt8Args) =
+                crate::op::winograd_int8::winograd::<$dot, $pair, 4>;
         }
     };
     (tiles $tiles:ty, $dot:ty $(, features $features:literal)?) => {

@@ -247,9 +247,12 @@ impl WordDot for Sums {
     }
 
     #[inline(always)]
-    unsafe fn divide_by_48(self) -> Self {
+    unsafe fn shifted_third<const BITS: i32>(self) -> Self {
         let third = i32x4_splat(THIRD);
-        Sums(self.0.map(|sums| i32x4_mul(i32x4_shr(sums, 4), third)))
+        Sums(
+            self.0
+                .map(|sums| i32x4_shr(i32x4_mul(sums, third), BITS as u32)),
+        )
     }
 
     #[inline(always)]
@@ -273,4 +276,4 @@ impl WordDot for Sums {
     }
 }
 
-entry_points!(wino2x4_int8 Sums, tile 2, features "simd128");
+entry_points!(wino_int8 Sums, tiles 2 2, features "simd128");

@@ -273,15 +273,15 @@ impl WordDot for Sums {
     }
 
     #[inline(always)]
-    unsafe fn divide_by_48(self) -> Self {
+    unsafe fn shifted_third<const BITS: i32>(self) -> Self {
         // SAFETY: SSE2 is part of every x86-64 processor.
         Sums(self.0.map(|sums| unsafe {
             // The low halves of 64-bit products, of even and of odd values.
-            let (sums, third) = (_mm_srai_epi32::<4>(sums), _mm_set1_epi32(THIRD));
+            let third = _mm_set1_epi32(THIRD);
             let even = _mm_mul_epu32(sums, third);
             let odd = _mm_mul_epu32(_mm_srli_epi64::<32>(sums), third);
             let [even, odd] = [even, odd].map(|products| _mm_shuffle_epi32::<0b1000>(products));
-            _mm_unpacklo_epi32(even, odd)
+            _mm_srai_epi32::<BITS>(_mm_unpacklo_epi32(even, odd))
         }))
     }
 
@@ -306,4 +306,4 @@ impl WordDot for Sums {
     }
 }
 
-entry_points!(wino2x4_int8 Sums, tile 2, features "sse2");
+entry_points!(wino_int8 Sums, tiles 2 2, features "sse2");

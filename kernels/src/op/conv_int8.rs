@@ -12,6 +12,7 @@ use crate::vector::Vector;
 pub(crate) static DIRECT: Int8Form = Int8Form {
     accepts: |_| Ok(()),
     pays: |_| Ok(()),
+    planes: 1,
     scratch_len: |_| 0,
 };
 

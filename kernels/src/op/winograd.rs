@@ -36,7 +36,7 @@ const FEWEST_VOXELS: usize = 1024;
 /// The points across the planes in the order in which their products are made: the sum and the
 /// difference of the first two start the sums of the two output planes, and the other two each go
 /// on with one of them.
-const ACROSS: [usize; DEPTH] = [1, 2, 0, 3];
+pub(super) const ACROSS: [usize; DEPTH] = [1, 2, 0, 3];
 
 const G2: [[f64; TAPS]; PATCH[0]] = [
     [1.0, 0.0, 0.0],
@@ -308,7 +308,7 @@ impl Volume<'_> {
 /// The two of four planes or rows that point `point` of `B2'` takes: their sum for point 1, the
 /// first less the second for the others. Point 3 has the other sign than usual, so that its products
 /// are added.
-fn pair(point: usize) -> [usize; 2] {
+pub(super) fn pair(point: usize) -> [usize; 2] {
     match point {
         0 => [0, 2],
         1 => [1, 2],

@@ -1,7 +1,7 @@
 //! The operations on `u8` and `i8`, whose results are exact: every kernel returns these bits.
 
 use super::index;
-use crate::contract::{ConvInt8Args, GROUP, LANES, QuantizeArgs};
+use crate::contract::{ConvInt8Args, Epilogue, GROUP, LANES, QuantizeArgs, Source};
 
 /// Results of an int8 convolution before they are stored.
 #[derive(Clone, Debug)]
@@ -12,8 +12,23 @@ pub struct ConvInt8 {
     pub activated: Vec<f32>,
 }
 
-/// Convolution from `u8` and `i8`.
-pub fn conv_int8(args: &ConvInt8Args) -> ConvInt8 {
+/// Convolution from `u8` and `i8`, of each plane that `args` asks for.
+pub fn conv_int8(args: &ConvInt8Args) -> Vec<ConvInt8> {
+    let first = plane(args, args.sources, &args.epilogue);
+    let next = args.next.as_ref().map(|next| {
+        let sources: Vec<Source<u8>> = (args.sources.iter().zip(next.planes))
+            .map(|(source, next)| Source {
+                planes: [source.planes[1], source.planes[2], next],
+                ..*source
+            })
+            .collect();
+        plane(args, &sources, &next.epilogue)
+    });
+    [first].into_iter().chain(next).collect()
+}
+
+/// One plane, computed from `sources`.
+fn plane(args: &ConvInt8Args, sources: &[Source<u8>], epilogue: &Epilogue) -> ConvInt8 {
     let problem = &args.problem;
     let mut result = ConvInt8 {
         raw: Vec::new(),
@@ -28,16 +43,17 @@ pub fn conv_int8(args: &ConvInt8Args) -> ConvInt8 {
             for column in 0..problem.width {
                 for lane in 0..LANES {
                     let channel = block * LANES + lane;
-                    let sum = sum(args, row, column, channel) + i64::from(args.offset[channel]);
+                    let sum = sum(args, sources, row, column, channel);
+                    let sum = sum + i64::from(args.offset[channel]);
                     let sum = i32::try_from(sum).expect("a sum of 32 bits");
                     let mut raw = sum as f32 * args.scale[channel] + args.bias[channel];
-                    if let Some(residual) = &args.epilogue.residual {
+                    if let Some(residual) = &epilogue.residual {
                         let at = index(residual, problem.height, problem.width, block, row, column);
                         raw += residual.data[at + lane];
                     }
-                    let raw = leaky(raw, args.epilogue.slope);
+                    let raw = leaky(raw, epilogue.slope);
                     result.raw.push(raw);
-                    if let Some(activated) = &args.epilogue.activated {
+                    if let Some(activated) = &epilogue.activated {
                         let value = raw * activated.scale[channel] + activated.shift[channel];
                         result.activated.push(leaky(value, activated.slope));
                     }
@@ -49,12 +65,18 @@ pub fn conv_int8(args: &ConvInt8Args) -> ConvInt8 {
 }
 
 /// Sum of the products of one output voxel and channel.
-fn sum(args: &ConvInt8Args, row: usize, column: usize, output: usize) -> i64 {
+fn sum(
+    args: &ConvInt8Args,
+    sources: &[Source<u8>],
+    row: usize,
+    column: usize,
+    output: usize,
+) -> i64 {
     let problem = &args.problem;
     let reach = problem.kernel / 2;
     let mut sum = 0;
     let mut first = 0;
-    for source in args.sources {
+    for source in sources {
         let shape = source.shape;
         let channels = match problem.planar {
             true => source.blocks,

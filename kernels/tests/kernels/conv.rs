@@ -63,7 +63,7 @@ impl Case {
     }
 
     /// Blocks of each source, and its halo beyond what the problem needs.
-    fn sources(mut self, sources: &[(usize, usize)]) -> Case {
+    pub fn sources(mut self, sources: &[(usize, usize)]) -> Case {
         let needed = self.problem.halo();
         self.problem.inputs = sources.iter().map(|(blocks, _)| blocks).sum();
         self.sources = (sources.iter())

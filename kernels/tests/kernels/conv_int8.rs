@@ -3,7 +3,8 @@
 use std::fmt;
 
 use endocast_kernels::contract::{
-    Activated, ConvInt8Args, Epilogue, GROUP, LANES, Plane, Quantisation, Source, pairs_fit,
+    Activated, ConvInt8Args, Epilogue, GROUP, LANES, NextPlane, Plane, Quantisation, Source,
+    pairs_fit,
 };
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
@@ -73,12 +74,14 @@ impl fmt::Display for Bytes {
 }
 
 struct Data {
-    sources: Vec<[Vec<u8>; 3]>,
+    /// The three planes of each source that output plane `z` needs, and the one that `z + 1` adds.
+    sources: Vec<[Vec<u8>; 4]>,
     weights: Vec<i8>,
     offset: Vec<i32>,
     scale: Vec<f32>,
     bias: Vec<f32>,
-    residual: Vec<f32>,
+    /// Of either output plane.
+    residuals: [Vec<f32>; 2],
     affine: [Vec<f32>; 2],
 }
 
@@ -93,8 +96,8 @@ impl Data {
                 true => area * GROUP,
                 false => area * blocks * LANES,
             };
-            [0, 1, 2].map(|plane| match (problem.kernel, plane) {
-                (1, 0 | 2) => Vec::new(),
+            [0, 1, 2, 3].map(|plane| match (problem.kernel, plane) {
+                (1, 0 | 2 | 3) => Vec::new(),
                 _ => (0..len).map(|i| bytes.input(numbers, i)).collect(),
             })
         });
@@ -137,21 +140,22 @@ impl Data {
             offset,
             scale,
             bias,
-            residual: numbers.values(residual.blocked_len(problem.outputs)),
+            residuals: [(); 2].map(|()| numbers.values(residual.blocked_len(problem.outputs))),
             affine: [numbers.factors(channels), numbers.values(channels)],
         }
     }
 
-    /// Calls `run` with the arguments of the case and `scratch`; returns its result and the output planes,
-    /// quantised or not.
+    /// Calls `run` with the arguments of the case for `count` output planes and `scratch`; returns its
+    /// result and both stores of each plane, quantised or not.
     fn with_args<R>(
         &self,
         case: &Case,
+        count: usize,
         scratch: &[i32],
         quantisations: [Option<Quantisation>; 2],
         placement: Placement,
         run: impl FnOnce(&mut ConvInt8Args) -> R,
-    ) -> (R, [Option<Out>; 2]) {
+    ) -> (R, Vec<[Option<Out>; 2]>) {
         let planes: Vec<_> = (self.sources.iter())
             .map(|planes| {
                 planes
@@ -160,20 +164,17 @@ impl Data {
             })
             .collect();
         let sources: Vec<_> = (planes.iter().zip(&case.sources))
-            .map(|(planes, &(blocks, halo))| Source {
-                planes: planes.each_ref().map(|plane| &**plane),
+            .map(|([before, at, after, _], &(blocks, halo))| Source {
+                planes: [&**before, &**at, &**after],
                 shape: case.source_shape(halo),
                 blocks,
             })
             .collect();
-        let [scale, bias, residual, factor, shift] = [
-            &self.scale,
-            &self.bias,
-            &self.residual,
-            &self.affine[0],
-            &self.affine[1],
-        ]
-        .map(|values| Guarded::new(values, placement));
+        let next: Vec<&[u8]> = planes.iter().map(|[.., next]| &**next).collect();
+        let [scale, bias, factor, shift] =
+            [&self.scale, &self.bias, &self.affine[0], &self.affine[1]]
+                .map(|values| Guarded::new(values, placement));
+        let residuals = (self.residuals.each_ref()).map(|plane| Guarded::new(plane, placement));
         let [first, second] = quantisations;
         let out = |halo: Option<usize>, quantisation| {
             let shape = case.shape(halo?);
@@ -184,8 +185,24 @@ impl Data {
                 quantisation,
             ))
         };
-        let mut outputs = [out(case.raw, first), out(case.activated, second)];
-        let [raw, activated] = &mut outputs;
+        let mut outputs: Vec<_> = (0..count)
+            .map(|_| [out(case.raw, first), out(case.activated, second)])
+            .collect();
+        let stores = outputs.iter_mut().zip(&residuals);
+        let mut epilogues = stores.map(|([raw, activated], residual)| Epilogue {
+            residual: case.residual.map(|halo| Plane {
+                data: residual,
+                halo,
+            }),
+            slope: case.slopes[0],
+            raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo)),
+            activated: (activated.as_mut().zip(case.activated)).map(|(out, halo)| Activated {
+                scale: &factor,
+                shift: &shift,
+                slope: case.slopes[1],
+                out: out.store(halo),
+            }),
+        });
         let result = run(&mut ConvInt8Args {
             problem: case.problem,
             sources: &sources,
@@ -194,30 +211,23 @@ impl Data {
             scale: &scale,
             bias: &bias,
             blocks: case.blocks.clone(),
-            epilogue: Epilogue {
-                residual: case.residual.map(|halo| Plane {
-                    data: &residual,
-                    halo,
-                }),
-                slope: case.slopes[0],
-                raw: (raw.as_mut().zip(case.raw)).map(|(out, halo)| out.store(halo)),
-                activated: (activated.as_mut().zip(case.activated)).map(|(out, halo)| Activated {
-                    scale: &factor,
-                    shift: &shift,
-                    slope: case.slopes[1],
-                    out: out.store(halo),
-                }),
-            },
+            epilogue: epilogues.next().expect("a plane"),
+            next: epilogues.next().map(|epilogue| NextPlane {
+                planes: &next,
+                epilogue,
+            }),
             scratch: &mut Guarded::new(scratch, placement),
         });
+        drop(epilogues);
         (result, outputs)
     }
 }
 
 fn check(kernel: &ConvInt8Kernel, case: &Case, bytes: Bytes) -> Result<(), String> {
     let data = Data::new(case, bytes);
+    let count = kernel.planes();
     let reference = |args: &mut ConvInt8Args| reference::conv_int8(args);
-    let (expected, _) = data.with_args(case, &[], [None, None], Placement::End, reference);
+    let (expected, _) = data.with_args(case, count, &[], [None, None], Placement::End, reference);
     let [a, b, c] = quantisations().map(Some);
     let runs = [
         ([None, a], Placement::End),
@@ -228,27 +238,36 @@ fn check(kernel: &ConvInt8Kernel, case: &Case, bytes: Bytes) -> Result<(), Strin
     for (poison, (quantisations, placement)) in (0x1234_5678..).zip(runs) {
         let scratch = vec![poison; kernel.scratch_len(&case.problem)];
         let run = |args: &mut ConvInt8Args| kernel.run(args);
-        let (_, outputs) = data.with_args(case, &scratch, quantisations, placement, run);
-        let stored = [
-            (case.raw, &outputs[0], &expected.raw),
-            (case.activated, &outputs[1], &expected.activated),
-        ];
-        for (halo, found, expected) in stored {
-            if let Some((halo, found)) = halo.zip(found.as_ref()) {
-                let (shape, blocks) = (case.shape(halo), case.blocks.clone());
-                let expected = written(shape, case.problem.outputs, blocks, expected);
-                found.equal(&expected, "the reference")?;
+        let (_, outputs) = data.with_args(case, count, &scratch, quantisations, placement, run);
+        for (found, expected) in outputs.iter().zip(&expected) {
+            let stored = [
+                (case.raw, &found[0], &expected.raw),
+                (case.activated, &found[1], &expected.activated),
+            ];
+            for (halo, found, expected) in stored {
+                if let Some((halo, found)) = halo.zip(found.as_ref()) {
+                    let (shape, blocks) = (case.shape(halo), case.blocks.clone());
+                    let expected = written(shape, case.problem.outputs, blocks, expected);
+                    found.equal(&expected, "the reference")?;
+                }
             }
         }
     }
     Ok(())
 }
 
+/// As many input blocks as the kernels that filter single planes, and pairs of them, take.
+fn most_inputs() -> Vec<Case> {
+    let case = |blocks| Case::new(3, 1, 2, 9).sources(&[(blocks, 0)]);
+    [19, 9].map(case).to_vec()
+}
+
 pub fn tests(cpu: Cpu) -> Vec<Test> {
     let mut tests: Vec<Test> = Vec::new();
     let kernels = registry::conv_int8_kernels(cpu).chain(registry::conv_int8_modelled(cpu));
     for kernel in kernels {
-        for (family, cases) in families() {
+        let families = families().into_iter();
+        for (family, cases) in families.chain([("most_inputs".to_string(), most_inputs())]) {
             for bytes in Bytes::ALL {
                 if quick() && bytes == Bytes::Infinite {
                     continue;
