@@ -62,6 +62,11 @@ impl Failure {
         }
     }
 
+    /// Some of `count` scans failed, each with a message of its own.
+    pub fn batch(failed: usize, count: usize) -> Failure {
+        Failure::Batch(format!("{failed} of {count} scans failed"))
+    }
+
     /// Whether every other scan would meet the same failure.
     pub fn concerns_all(&self) -> bool {
         matches!(self, Failure::Usage(_) | Failure::Model(_))

@@ -50,11 +50,12 @@ pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<
     if settings.dry_run {
         return announce(jobs, settings);
     }
-    if settings.estimate {
-        return estimate::run(jobs, settings);
-    }
-    let options = options(settings)?;
+    let mut options = options(settings)?;
     let streams = settings.streams().min(options.threads).min(jobs.len());
+    options.threads /= streams.max(1);
+    if settings.estimate {
+        return estimate::run(jobs, settings, &options);
+    }
     let batch = Batch {
         jobs,
         settings,
@@ -76,7 +77,7 @@ pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<
 }
 
 /// What the command line asks of extractions.
-pub fn options(settings: &Settings) -> Result<Options, Failure> {
+fn options(settings: &Settings) -> Result<Options, Failure> {
     Ok(Options {
         threads: threads(settings.threads.map(usize::from)),
         policy: cpu()?.into(),
@@ -99,14 +100,12 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Works on `streams` scans side by side, which share the threads of `options`.
+    /// Works on `streams` scans side by side, each as `options` say.
     fn split(&self, streams: usize, options: &Options) -> Result<(), Failure> {
-        let mut options = options.clone();
-        options.threads /= streams;
         let stream = || {
             let pool = ThreadPoolBuilder::new().num_threads(options.threads);
             let _pool = pool.use_current_thread().build().map_err(no_threads)?;
-            self.work(&options)
+            self.work(options)
         };
         thread::scope(|scope| {
             let streams: Result<Vec<_>, _> = (0..streams)
@@ -181,7 +180,7 @@ impl Batch<'_> {
         let failed = self.failed.into_inner();
         let suspicious = self.suspicious.into_inner();
         if failed > 0 {
-            Err(Failure::Batch(format!("{failed} of {count} scans failed")))
+            Err(Failure::batch(failed, count))
         } else if suspicious > 0 && self.settings.qc_exit {
             let cause = format!("{suspicious} of {count} masks look wrong");
             Err(Failure::Suspicious(cause))

@@ -3,27 +3,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use endocast::budget;
 use endocast::exec::Session;
 use endocast::plan::{self, Plan};
 use endocast::weights::Model;
+use endocast::{Options, budget};
 use rayon::ThreadPoolBuilder;
 
 use super::super::Failure;
 use super::arguments::Settings;
-use super::batch::{self, Job};
+use super::batch::Job;
 use super::memory::{self, MEGABYTE, Need};
 
 /// Planes of the network's grid that are run to learn its speed; every network works on as many.
 const PLANES: usize = 32;
 
-/// Prints a line for each of `jobs`. Of several, one that fails is told and the others go on.
-pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
-    let mut options = batch::options(settings)?;
-    options.threads = (options.threads / settings.streams()).max(1);
+/// Prints a line for each of `jobs`, done as `options` say. Of several, one that fails is told and the others go
+/// on.
+pub fn run(jobs: &[Job], settings: &Settings, options: &Options) -> Result<(), Failure> {
     let mut estimator = Estimator {
         settings,
-        options: memory::plan_options(&options),
+        options: memory::plan_options(options),
         timed: None,
     };
     let mut failed = 0;
@@ -38,10 +37,7 @@ pub fn run(jobs: &[Job], settings: &Settings) -> Result<(), Failure> {
     }
     match failed {
         0 => Ok(()),
-        _ => {
-            let count = jobs.len();
-            Err(Failure::Batch(format!("{failed} of {count} scans failed")))
-        }
+        _ => Err(Failure::batch(failed, jobs.len())),
     }
 }
 
