@@ -3,7 +3,8 @@
 use endocast::kernels::registry;
 use endocast::plan::{Options, Plan};
 
-use super::{Failure, cpu, model, threads};
+use super::threads::Threads;
+use super::{Failure, cpu, model};
 
 /// Command line of `explain`.
 #[derive(clap::Args)]
@@ -13,9 +14,8 @@ pub struct Arguments {
     /// Edge of the cubic grid, in voxels; by default the model's own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     grid: Option<u16>,
-    /// Threads; by default one for each core that this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// List every kernel in this program instead
     #[arg(long)]
     kernels: bool,
@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .grid
         .map_or(model.preprocessing().route.grid(), usize::from);
     let options = Options {
-        threads: threads(arguments.threads.map(usize::from)),
+        threads: arguments.threads.count(),
         policy: cpu.into(),
     };
     let plan = Plan::new(model.graph(), [edge; 3], options)

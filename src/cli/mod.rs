@@ -23,16 +23,15 @@ mod progress;
 mod quantize;
 mod replace;
 mod selftest;
+mod threads;
 mod validate;
 
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use endocast::kernels::cpu::{Cpu, Isa};
-use endocast::processors;
 
 pub use failure::Failure;
 
@@ -193,20 +192,4 @@ fn cpu() -> Result<Cpu, Failure> {
         }
         _ => Ok(cpu),
     }
-}
-
-/// Lets everything use at most `threads` threads, of which this one is the first: most memory is then taken
-/// and given back by one thread, and the allocator need not keep some for each.
-fn limit(threads: usize) -> Result<(), Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-    pool.use_current_thread().build_global().map_err(no_threads)
-}
-
-fn no_threads(cause: impl Display) -> Failure {
-    Failure::Model(format!("cannot start threads: {cause}"))
-}
-
-/// Threads to use: `requested`, or the cores that this process may use.
-fn threads(requested: Option<usize>) -> usize {
-    requested.unwrap_or_else(processors::usable)
 }

@@ -8,7 +8,8 @@ use endocast::quantize::{self, Agreement, Calibration, Layer, Options, Preset, Q
 use endocast::weights::Model;
 
 use super::replace::Replace;
-use super::{Failure, cpu, json, threads};
+use super::threads::Threads;
+use super::{Failure, cpu, json};
 
 /// Command line of `quantize`.
 #[derive(clap::Args)]
@@ -36,9 +37,8 @@ pub struct Arguments {
     /// Write what was done to each layer, as JSON, to a file, or to standard output for "-"
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Threads; by default one for each core that this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// Say nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = Options {
         preset: arguments.preset,
         max_drop: arguments.accuracy_aware.then_some(arguments.max_drop),
-        threads: threads(arguments.threads.map(usize::from)),
+        threads: arguments.threads.count(),
         policy: cpu()?.into(),
     };
     let progress = Progress::new(!arguments.quiet);

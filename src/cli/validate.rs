@@ -12,7 +12,8 @@ use endocast::validate::{
 use endocast::{Extractor, Options};
 
 use super::replace::Replace;
-use super::{Failure, cpu, json, limit, model, threads};
+use super::threads::{Threads, limit};
+use super::{Failure, cpu, json, model};
 
 /// Command line of `validate`.
 #[derive(clap::Args)]
@@ -36,9 +37,8 @@ pub struct Arguments {
     /// Other programs' masks, as NAME=DIR: DIR holds files named as the scans are
     #[arg(long, value_name = "NAME=DIR", value_parser = external)]
     also: Vec<External>,
-    /// Threads; by default one for each core that this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// Most scans at once when timing; by default the number of threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     streams: Option<u16>,
@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .and_then(|()| endocast::output::check(&folder.join("study.html")))
         .map_err(|cause| Failure::Output(format!("{}: cannot write: {cause}", folder.display())))?;
     let cpu = cpu()?;
-    let threads = threads(arguments.threads.map(usize::from));
+    let threads = arguments.threads.count();
     limit(threads)?;
     let choices = choices(arguments);
     let mut variants = Vec::new();

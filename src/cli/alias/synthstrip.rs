@@ -42,7 +42,7 @@ pub fn parse(words: &mut Words) -> Result<Request, Failure> {
             flag @ ("-d" | "--sdt") => outputs.sdt = Some(words.path(flag)?),
             flag @ ("-b" | "--border") => settings.border = words.number(flag)?,
             flag @ ("-f" | "--fill") => settings.fill = Some(Fill::Value(words.number(flag)?)),
-            flag @ ("-t" | "--threads") => settings.threads = Some(words.number(flag)?),
+            flag @ ("-t" | "--threads") => settings.threads.requested = Some(words.number(flag)?),
             "--no-csf" => settings.no_csf = true,
             flag @ ("-g" | "--gpu") => words.ignore(flag, "endocast computes on the processor"),
             "--model" => {
@@ -59,7 +59,7 @@ pub fn parse(words: &mut Words) -> Result<Request, Failure> {
     if settings.border.is_nan() || settings.border.abs() > MAX_BORDER_MM {
         return Err(words.wrong(format!("-b: not within {MAX_BORDER_MM} mm")));
     }
-    if settings.threads == Some(0) {
+    if settings.threads.requested == Some(0) {
         return Err(words.wrong("-t: at least one thread is needed"));
     }
     if matches!(settings.fill, Some(Fill::Value(value)) if !value.is_finite()) {

@@ -13,7 +13,8 @@ use endocast::plan::{Options, Plan};
 use rayon::ThreadPoolBuilder;
 
 use super::replace::Replace;
-use super::{Failure, cpu, json, model, threads};
+use super::threads::Threads;
+use super::{Failure, cpu, json, model};
 use measure::Conv;
 use peaks::Peaks;
 use rivals::Shape;
@@ -26,11 +27,10 @@ pub struct Arguments {
     /// Edge of the cubic grid, in voxels; by default the model's own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     grid: Option<u16>,
-    /// Threads; by default one for each core that this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// Timed runs, after one that is not
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
     /// Use only kernels that sum directly
     #[arg(long)]
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let failed = |cause: String| Failure::model(model.name(), cause);
     let cpu = cpu()?;
     let mut options = Options {
-        threads: threads(arguments.threads.map(usize::from)),
+        threads: arguments.threads.count(),
         policy: cpu.into(),
     };
     options.policy.direct_only = arguments.direct;

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use endocast::volume::FourD;
 
 use super::super::model;
+use super::super::threads::Threads;
 use super::inputs::Shard;
 
 /// Command line of `extract`.
@@ -110,10 +111,8 @@ pub struct Settings {
     #[arg(long, value_name = "CODE", action = ArgAction::Set, value_parser = PossibleValuesParser::new(["10", "0"])
         .map(|code| code == "10"), default_value = "10", help_heading = "Running")]
     pub qc_exit: bool,
-    /// Threads; by default one for each core that this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
-        help_heading = "Running")]
-    pub threads: Option<u16>,
+    #[command(flatten, next_help_heading = "Running")]
+    pub threads: Threads,
     /// Scans worked on side by side, which share the threads: more scans a minute, and memory for each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
         help_heading = "Running")]

@@ -10,7 +10,8 @@ use rayon::ThreadPoolBuilder;
 
 use super::super::progress::Progress;
 use super::super::replace::is_taken;
-use super::super::{Failure, cpu, limit, no_threads, threads};
+use super::super::threads::{limit, no_threads};
+use super::super::{Failure, cpu};
 use super::arguments::Settings;
 use super::estimate;
 use super::inputs::Shard;
@@ -51,8 +52,12 @@ pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<
         return announce(jobs, settings);
     }
     let mut options = options(settings)?;
-    let streams = settings.streams().min(options.threads).min(jobs.len());
-    options.threads /= streams.max(1);
+    let streams = (settings.streams().min(options.threads).min(jobs.len())).max(1);
+    options.threads /= streams;
+    let settings = &Settings {
+        streams: u16::try_from(streams).ok(),
+        ..settings.clone()
+    };
     if settings.estimate {
         return estimate::run(jobs, settings, &options);
     }
@@ -66,7 +71,7 @@ pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<
         suspicious: AtomicUsize::new(0),
     };
     match streams {
-        0 | 1 => {
+        1 => {
             limit(options.threads)?;
             batch.work(&options)?;
         }
@@ -79,7 +84,7 @@ pub fn run(jobs: Vec<Job>, shard: Option<Shard>, settings: &Settings) -> Result<
 /// What the command line asks of extractions.
 fn options(settings: &Settings) -> Result<Options, Failure> {
     Ok(Options {
-        threads: threads(settings.threads.map(usize::from)),
+        threads: settings.threads.count(),
         policy: cpu()?.into(),
         threshold: settings.threshold,
         output: if settings.no_csf { "tissue" } else { "brain" }.into(),
