@@ -1,7 +1,7 @@
 """Times BrainMaGe's residual U-Net, network only, in this and other engines.
 
     cargo build --release
-    pip install torch onnx onnxscript onnxruntime openvino nncf
+    pip install torch onnx onnxscript onnxruntime openvino nncf tract
     python tools/py/bench_peers.py [--grid 128] [--threads 2] [--rounds 3] [--engines ...] [--isa avx2]
 
 The weights are the synthetic ones of `synthetic.py`; the ONNX file has stored statistics as
@@ -11,7 +11,7 @@ or slows down does so for all. The table has the median over all rounds, the rat
 peak resident memory of the process, and the largest difference to PyTorch's probabilities.
 
 `--isa avx2` caps endocast, oneDNN (OpenVINO and PyTorch) and ATen; ONNX Runtime has no such switch, and
-OpenVINO in bfloat16 fails with it.
+OpenVINO in bfloat16 fails with it. tract's Python package has no choice of threads.
 `--under COMMAND` runs every measurement under a command, such as `taskset -c 0,1`.
 """
 
@@ -29,7 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDOCAST = ROOT / "target/release/endocast"
-ENGINES = ["endocast", "endocast-direct", "openvino-f32", "openvino-default", "onnxruntime", "torch"]
+ENGINES = ["endocast", "endocast-direct", "openvino-f32", "openvino-default", "onnxruntime", "torch", "tract"]
 INT8_ENGINES = [
     "endocast-int8", "openvino-int8-performance", "openvino-int8-mixed", "onnxruntime-int8"]
 
@@ -116,6 +116,11 @@ def runner(engine, folder, threads):
             folder / file, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         return lambda image: session.run(None, {name: image})[0]
+    if engine == "tract":
+        import tract
+
+        model = tract.onnx().load(folder / "network.onnx").into_model().into_runnable()
+        return lambda image: model.run([image])[0].to_numpy()
     import openvino
 
     core = openvino.Core()
