@@ -307,12 +307,12 @@ macro_rules! wino2x4_int8 {
 }
 
 macro_rules! wino2x2x4_int8 {
-    ($isa:ident, $Isa:ident) => {
+    ($isa:ident, $Isa:ident, $form:ident) => {
         ConvInt8Kernel {
             name: concat!("conv_int8__", stringify!($isa), "_wino2x2x4"),
             isa: Isa::$Isa,
             exactness: EXACT,
-            form: &op::winograd_int8::PAIR,
+            form: &op::winograd_int8::$form,
             entry: isa::$isa::wino2x2x4_int8,
         }
     };
@@ -347,17 +347,19 @@ static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     conv_int8!(amx, Amx),
     #[cfg(target_arch = "x86_64")]
+    wino2x2x4_int8!(avx512vnni, Avx512Vnni, PAIR_OR_DOTS),
+    #[cfg(target_arch = "x86_64")]
     conv_int8!(avx512vnni, Avx512Vnni),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(avxvnni, AvxVnni),
     #[cfg(target_arch = "x86_64")]
-    wino2x2x4_int8!(avx2, Avx2),
+    wino2x2x4_int8!(avx2, Avx2, PAIR),
     #[cfg(target_arch = "x86_64")]
     wino2x4_int8!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
     conv_int8!(avx2, Avx2),
     #[cfg(target_arch = "x86_64")]
-    wino2x2x4_int8!(sse2, Sse2),
+    wino2x2x4_int8!(sse2, Sse2, PAIR),
     #[cfg(target_arch = "x86_64")]
     wino2x4_int8!(sse2, Sse2),
     #[cfg(target_arch = "x86_64")]
@@ -365,7 +367,7 @@ static CONV_INT8: &[ConvInt8Kernel] = &[
     #[cfg(target_arch = "x86_64")]
     conv_int8!(sse2, Sse2),
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    wino2x2x4_int8!(simd128, Simd128),
+    wino2x2x4_int8!(simd128, Simd128, PAIR),
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     wino2x4_int8!(simd128, Simd128),
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

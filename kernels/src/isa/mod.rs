@@ -49,6 +49,11 @@ macro_rules! entry_points {
         entry_points! { @ $dot, $features,
             wino2x4_int8(crate::contract::ConvInt8Args) =
                 crate::op::winograd_int8::winograd::<$dot, $tile, 3>;
+        }
+        entry_points!(wino_int8 $dot, pair tile $pair, features $features);
+    };
+    (wino_int8 $dot:ty, pair tile $pair:literal, features $features:literal) => {
+        entry_points! { @ $dot, $features,
             wino2x2x4_int8(crate::contract::ConvInt8Args) =
                 crate::op::winograd_int8::winograd::<$dot, $pair, 4>;
         }

@@ -29,6 +29,8 @@ const PART: usize = LANES * GROUP;
 const SUMS: usize = CHUNK * LANES;
 /// Output voxels of a call that is worth transforming the weights for.
 const FEWEST_VOXELS: usize = 256;
+/// The same of a plane, where [`PAIR_OR_DOTS`] has the choice.
+const FEWEST_VOXELS_OR_DOTS: usize = 512;
 
 /// Twice the textbook's.
 const G2: [[i16; TAPS]; PATCH[0]] = [[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]];
@@ -59,6 +61,16 @@ pub(crate) static PAIR: Int8Form = Int8Form {
     pays: pays::<4>,
     planes: 2,
     scratch_len: scratch_len::<4>,
+};
+
+/// The same where the direct sum has instructions for four products at a time.
+pub(crate) static PAIR_OR_DOTS: Int8Form = Int8Form {
+    pays: |problem| match problem.height * problem.width {
+        _ if problem.inputs == 1 => Err("one block of channels"),
+        ..FEWEST_VOXELS_OR_DOTS => Err("small plane"),
+        _ => Ok(()),
+    },
+    ..PAIR
 };
 
 fn accepts<const DEPTH: usize>(problem: &ConvProblem) -> Result<(), &'static str> {
