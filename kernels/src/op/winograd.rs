@@ -323,20 +323,16 @@ pub(super) fn pair(point: usize) -> [usize; 2] {
 ///
 /// At `from` lie `inside` rows and columns of 16 channels, rows `pitch` elements apart.
 #[inline(always)]
-unsafe fn clip(
-    from: *const f32,
+pub(super) unsafe fn clip<T: Copy + Default>(
+    from: *const T,
     pitch: usize,
     inside: [usize; 2],
-) -> [[[f32; LANES]; PATCH[1]]; PATCH[0]] {
-    let mut patch = [[[0.0; LANES]; PATCH[1]]; PATCH[0]];
+) -> [[[T; LANES]; PATCH[1]]; PATCH[0]] {
+    let mut patch = [[[T::default(); LANES]; PATCH[1]]; PATCH[0]];
     for (y, row) in patch.iter_mut().enumerate().take(inside[0]) {
         for (x, voxel) in row.iter_mut().enumerate().take(inside[1]) {
             // SAFETY: the caller promises that the voxel exists.
-            *voxel = unsafe {
-                from.add(y * pitch + x * LANES)
-                    .cast::<[f32; LANES]>()
-                    .read()
-            };
+            *voxel = unsafe { from.add(y * pitch + x * LANES).cast::<[T; LANES]>().read() };
         }
     }
     patch

@@ -15,7 +15,7 @@ use std::ptr;
 
 use super::finish::Finish;
 use super::for_each_tile;
-use super::winograd::{ACROSS, CHUNK, PATCH, POINTS, TAPS, TILE, grid, pair, runs};
+use super::winograd::{ACROSS, CHUNK, PATCH, POINTS, TAPS, TILE, clip, grid, pair, runs};
 use crate::contract::{ConvInt8Args, ConvProblem, GROUP, LANES};
 use crate::registry::Int8Form;
 use crate::vector::Vector;
@@ -340,27 +340,6 @@ unsafe fn transform<W: Words, const DEPTH: usize>(
             }
         }
     }
-}
-
-/// The inputs of a tile that reaches beyond the halo, zeros where nothing is.
-///
-/// # Safety
-///
-/// At `from` lie `inside` rows and columns of 16 channels, rows `pitch` elements apart.
-#[inline(always)]
-unsafe fn clip(
-    from: *const u8,
-    pitch: usize,
-    inside: [usize; 2],
-) -> [[[u8; LANES]; PATCH[1]]; PATCH[0]] {
-    let mut patch = [[[0; LANES]; PATCH[1]]; PATCH[0]];
-    for (y, row) in patch.iter_mut().enumerate().take(inside[0]) {
-        for (x, voxel) in row.iter_mut().enumerate().take(inside[1]) {
-            // SAFETY: the caller promises that the voxel exists.
-            *voxel = unsafe { from.add(y * pitch + x * LANES).cast::<[u8; LANES]>().read() };
-        }
-    }
-    patch
 }
 
 /// Row `y` of the transform of `count` neighbouring tiles. Of the first one, point `x` of plane, or point
