@@ -30,7 +30,7 @@ const SUMS: usize = CHUNK * LANES;
 /// Output voxels of a call that is worth transforming the weights for.
 const FEWEST_VOXELS: usize = 256;
 /// The same of a plane, where [`PAIR_OR_DOTS`] has the choice.
-const FEWEST_VOXELS_OR_DOTS: usize = 512;
+const FEWEST_VOXELS_OR_DOTS: usize = 4096;
 
 /// Twice the textbook's.
 const G2: [[i16; TAPS]; PATCH[0]] = [[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]];
@@ -66,7 +66,7 @@ pub(crate) static PAIR: Int8Form = Int8Form {
 /// The same where the direct sum has instructions for four products at a time.
 pub(crate) static PAIR_OR_DOTS: Int8Form = Int8Form {
     pays: |problem| match problem.height * problem.width {
-        _ if problem.inputs == 1 => Err("one block of channels"),
+        _ if problem.inputs.min(problem.outputs) == 1 => Err("one block of channels"),
         ..FEWEST_VOXELS_OR_DOTS => Err("small plane"),
         _ => Ok(()),
     },
