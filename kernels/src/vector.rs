@@ -40,6 +40,10 @@ pub(crate) trait Vector: Copy {
     unsafe fn add_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles;
     unsafe fn mul_doubles(a: Self::Doubles, b: Self::Doubles) -> Self::Doubles;
 
+    /// Asks for the cache line at `at`, which need not exist, to be brought to the second-level cache.
+    #[inline(always)]
+    fn prefetch(_at: *const f32) {}
+
     /// `max(slope * self, self)`.
     #[inline(always)]
     unsafe fn leaky(self, slope: Self) -> Self {

@@ -91,6 +91,12 @@ impl Vector for Ymm {
     }
 
     #[inline(always)]
+    fn prefetch(at: *const f32) {
+        // SAFETY: a hint, which fails at no address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn zero_doubles() -> Self::Doubles {
         // SAFETY: the caller promises AVX2 and FMA.
         unsafe { [_mm256_setzero_pd(); 2] }

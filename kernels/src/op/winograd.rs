@@ -25,8 +25,13 @@ pub(super) const PATCH: [usize; 2] = [4, 6];
 const DEPTH: usize = 4;
 /// Products per input value after the transform across the planes.
 pub(super) const POINTS: usize = PATCH[0] * PATCH[1];
-/// Tiles per chunk.
+/// Most tiles per chunk.
 pub(super) const CHUNK: usize = 24;
+/// Input blocks up to which what a chunk reads of the planes stays in the first-level cache for all
+/// its points, if the chunk is short; beyond, the weights are read less often for long ones.
+const FEW_INPUTS: usize = 2;
+/// Tiles per chunk with few inputs.
+const SHORT_CHUNK: usize = 16;
 /// Elements of a point's sums, of one output plane.
 const SUMS: usize = CHUNK * LANES;
 /// Taps along each axis.
@@ -89,6 +94,15 @@ pub(super) fn grid(problem: &ConvProblem) -> [usize; 2] {
         problem.height.div_ceil(TILE[0]),
         problem.width.div_ceil(TILE[1]),
     ]
+}
+
+/// Tiles per chunk.
+fn chunk_len(problem: &ConvProblem) -> usize {
+    if problem.inputs <= FEW_INPUTS {
+        SHORT_CHUNK
+    } else {
+        CHUNK
+    }
 }
 
 /// Elements of the transformed weights of one output block:
@@ -161,8 +175,10 @@ pub(crate) unsafe fn winograd<V: Vector, const WIDTH: usize>(args: &mut ConvArgs
             sources: args.sources,
             next: next.planes,
         };
-        for first in (0..tiles).step_by(CHUNK) {
-            let chunk = first..(first + CHUNK).min(tiles);
+        let step = chunk_len(&problem);
+        for first in (0..tiles).step_by(step) {
+            let chunk = first..(first + step).min(tiles);
+            let ahead = volume.new_rows(first + step, step);
             for y in 0..PATCH[0] {
                 for (across, z) in ACROSS.into_iter().enumerate() {
                     volume.transform::<V::Part>(chunk.clone(), z, y, inputs, point_len);
@@ -172,6 +188,9 @@ pub(crate) unsafe fn winograd<V: Vector, const WIDTH: usize>(args: &mut ConvArgs
                                 + (y * DEPTH + across) * PATCH[1] * problem.inputs * LANES * LANES,
                         );
                         for x in 0..PATCH[1] {
+                            if i == 0 {
+                                volume.prefetch::<V>(&ahead, across, y * PATCH[1] + x);
+                            }
                             products::<V, WIDTH>(
                                 weights.add(x * problem.inputs * LANES * LANES),
                                 inputs.add(x * point_len),
@@ -245,7 +264,42 @@ struct Volume<'a> {
     next: &'a [&'a [f32]],
 }
 
+/// Where the rows of a plane are that a chunk reads and the tiles above it do not, and how many of their
+/// voxels one of `POINTS` parts has.
+struct NewRows {
+    row: usize,
+    column: usize,
+    share: usize,
+}
+
 impl Volume<'_> {
+    /// Those of the chunk of `len` tiles from `first` on.
+    fn new_rows(&self, first: usize, len: usize) -> NewRows {
+        let [_, columns] = grid(&self.problem);
+        NewRows {
+            row: first / columns * TILE[0] + 1,
+            column: first % columns * TILE[1],
+            share: (len * TILE[1] * TILE[0]).div_ceil(POINTS),
+        }
+    }
+
+    /// Asks for a part of the rows in one of four planes, which arrive while products are made.
+    #[inline(always)]
+    fn prefetch<V: Vector>(&self, rows: &NewRows, plane: usize, part: usize) {
+        let [row, column] = [part / (POINTS / 2), part % (POINTS / 2)];
+        for (source, next) in self.sources.iter().zip(self.next) {
+            let shape = source.shape;
+            let [before, at, after] = source.planes;
+            let data = [before, at, after, next][plane].as_ptr();
+            let voxel = shape.voxel(rows.row + row, rows.column + column * rows.share);
+            for block in 0..source.blocks {
+                for voxel in voxel..voxel + rows.share {
+                    V::Part::prefetch(data.wrapping_add((block * shape.area() + voxel) * LANES));
+                }
+            }
+        }
+    }
+
     /// Row `y` of the transformed inputs of a chunk of tiles at point `z` across the planes.
     ///
     /// # Safety
