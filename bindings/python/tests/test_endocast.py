@@ -112,8 +112,10 @@ def test_errors(session, tmp_path):
     ]:
         with pytest.raises(ValueError, match=message):
             session.extract(scan, transform)
+    (tmp_path / "not.model").write_bytes(bytes(64))
     for options, error in [
-        ({"model": tmp_path / "none.model"}, RuntimeError),
+        ({"model": tmp_path / "none.model"}, ValueError),
+        ({"model": tmp_path / "not.model"}, RuntimeError),
         ({"precision": "int4"}, ValueError),
         ({"threads": 0}, ValueError),
         ({"threshold": 1.5}, ValueError),

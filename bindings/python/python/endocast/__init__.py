@@ -61,7 +61,7 @@ class Session:
 
     Raises
     ------
-    ValueError: a parameter is wrong. RuntimeError: the file is not a model.
+    ValueError: a parameter is wrong, or the file cannot be read. RuntimeError: the file is not a model.
     """
 
     def __init__(
