@@ -30,6 +30,7 @@ const SUMS: usize = CHUNK * LANES;
 /// Output voxels of a call that is worth transforming the weights for.
 const FEWEST_VOXELS: usize = 256;
 /// The same of a plane, where [`PAIR_OR_DOTS`] has the choice.
+#[cfg(target_arch = "x86_64")]
 const FEWEST_VOXELS_OR_DOTS: usize = 4096;
 
 /// Twice the textbook's.
@@ -64,6 +65,7 @@ pub(crate) static PAIR: Int8Form = Int8Form {
 };
 
 /// The same where the direct sum has instructions for four products at a time.
+#[cfg(target_arch = "x86_64")]
 pub(crate) static PAIR_OR_DOTS: Int8Form = Int8Form {
     pays: |problem| match problem.height * problem.width {
         _ if problem.inputs.min(problem.outputs) == 1 => Err("one block of channels"),
