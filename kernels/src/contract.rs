@@ -218,6 +218,9 @@ pub enum Store<'a> {
     F32(PlaneMut<'a>),
     /// Quantised.
     U8(PlaneMut<'a, u8>, Quantisation),
+    /// As they are, so many of the first channels only, planar: the one store of a convolution that ends a
+    /// network, 1x1x1 with stride 1 from blocks and without a residual.
+    Planar(PlaneMut<'a>, usize),
 }
 
 impl Store<'_> {
@@ -226,6 +229,7 @@ impl Store<'_> {
         let (len, halo) = match self {
             Store::F32(plane) => (plane.data.len(), plane.halo),
             Store::U8(plane, _) => (plane.data.len(), plane.halo),
+            Store::Planar(..) => panic!("planar store"),
         };
         let shape = PlaneShape {
             height,
@@ -364,9 +368,30 @@ fn check_sources<T>(
 }
 
 impl Epilogue<'_> {
+    /// Whether the only store is planar.
+    pub(crate) fn is_planar(&self) -> bool {
+        matches!(self.raw, Some(Store::Planar(..)))
+    }
+
     /// Panics unless its planes and vectors hold the outputs of `problem`.
     fn check(&self, problem: &ConvProblem) {
         let p = problem;
+        if let Some(Store::Planar(plane, channels)) = &self.raw {
+            let plain = self.residual.is_none() && self.activated.is_none();
+            assert!(
+                plain && p.kernel == 1 && p.stride == 1 && !p.planar,
+                "planar store"
+            );
+            let shape = PlaneShape {
+                height: p.height,
+                width: p.width,
+                halo: plane.halo,
+            };
+            shape.check(p.outputs);
+            assert!(*channels <= p.outputs * LANES, "output channels");
+            assert!(plane.data.len() >= channels * shape.area(), "output plane");
+            return;
+        }
         if let Some(residual) = &self.residual {
             let shape = PlaneShape {
                 height: p.height,
@@ -512,6 +537,56 @@ impl PointwiseArgs<'_> {
         }
         assert_eq!(self.scale.len(), self.blocks * LANES, "scale");
         assert_eq!(self.shift.len(), self.blocks * LANES, "shift");
+    }
+}
+
+/// From a network's last values to probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// None: the values as they are.
+    Identity,
+    /// Logistic function, channel by channel.
+    Sigmoid,
+    /// Softmax over the channels.
+    Softmax,
+}
+
+/// Arguments of the link function of one plane. The exponential in it is the engine's own, the same on
+/// every processor.
+#[derive(Debug)]
+pub struct LinkArgs<'a> {
+    /// Values.
+    pub input: Plane<'a>,
+    /// Values of a voxel side by side: 1 if the input is planar, 16 if it is blocked.
+    pub lanes: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Rows of the plane.
+    pub height: usize,
+    /// Columns of the plane.
+    pub width: usize,
+    /// Applied to each voxel's channels.
+    pub link: Link,
+    /// Planar result.
+    pub out: PlaneMut<'a>,
+}
+
+impl LinkArgs<'_> {
+    /// Panics unless every access that the contract allows is inside its slice.
+    pub fn check(&self) {
+        assert!(matches!(self.lanes, 1 | LANES), "lanes");
+        let fits = |len: usize, halo: usize, channels: usize| {
+            let shape = PlaneShape {
+                height: self.height,
+                width: self.width,
+                halo,
+            };
+            shape.check(blocks_of(channels));
+            assert!(len >= channels * shape.area(), "plane");
+        };
+        let channels = self.channels.next_multiple_of(self.lanes);
+        fits(self.input.data.len(), self.input.halo, channels);
+        fits(self.out.data.len(), self.out.halo, self.channels);
     }
 }
 

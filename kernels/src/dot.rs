@@ -1,5 +1,6 @@
 //! The private type that the int8 convolution is written in.
 
+use crate::contract::LANES;
 use crate::vector::Vector;
 
 /// 32-bit sums of one voxel for the 16 output channels of a block.
@@ -22,6 +23,20 @@ pub(crate) trait Dot: Copy {
         step: usize,
         weights: *const i8,
     );
+
+    /// Adds to each sum the products of the 16 inputs of a voxel with 16 weights.
+    #[inline(always)]
+    unsafe fn accumulate_across(
+        sums: &mut [i32; LANES],
+        voxels: &[[u8; LANES]; LANES],
+        weights: &[i8; LANES],
+    ) {
+        for (sum, voxel) in sums.iter_mut().zip(voxels) {
+            for (input, weight) in voxel.iter().zip(weights) {
+                *sum += i32::from(*input) * i32::from(*weight);
+            }
+        }
+    }
 
     /// Rounded to nearest.
     unsafe fn to_floats(self) -> Self::Floats;

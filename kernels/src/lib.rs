@@ -1,5 +1,5 @@
 //! SIMD kernels of the endocast engine: convolution in `f32` and int8, interpolation, element-wise
-//! maps, quantisation and sums over one plane of a volume at a time.
+//! maps, quantisation, sums and link functions over one plane of a volume at a time.
 //!
 //! [`contract`] says what every operation computes and how its data lies in memory, [`registry`]
 //! picks the kernel for a processor and a problem, [`peak`] measures what a processor could do at best,
@@ -12,6 +12,7 @@ pub mod reference;
 pub mod registry;
 
 mod dot;
+mod exponential;
 mod isa;
 mod op;
 mod tiles;

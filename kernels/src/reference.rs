@@ -4,8 +4,8 @@
 //! `[block][row][column][16]` without halo, blocks counted from the first one asked for.
 
 use crate::contract::{
-    Activation, ConvArgs, ConvProblem, Epilogue, LANES, MomentsArgs, Order, Plane, PlaneShape,
-    PointwiseArgs, Source, UpsampleArgs,
+    Activation, ConvArgs, ConvProblem, Epilogue, LANES, Link, LinkArgs, MomentsArgs, Order, Plane,
+    PlaneShape, PointwiseArgs, Source, UpsampleArgs,
 };
 
 mod int8;
@@ -331,6 +331,49 @@ pub fn gelu(x: f64) -> f64 {
         density / (1..=200).rev().fold(a, |rest, n| a + f64::from(n) / rest)
     };
     x.max(0.0) - a * upper_tail
+}
+
+/// Link function, at most 8 roundings per result, in the order `[channel][row][column]` without halo.
+pub fn link(args: &LinkArgs) -> Vec<Value> {
+    let shape = PlaneShape {
+        height: args.height,
+        width: args.width,
+        halo: args.input.halo,
+    };
+    let at = |channel: usize, row: usize, column: usize| {
+        let block = channel / args.lanes * shape.area() + shape.voxel(row, column);
+        f64::from(args.input.data[block * args.lanes + channel % args.lanes])
+    };
+    let mut result = Vec::new();
+    for channel in 0..args.channels {
+        for row in 0..args.height {
+            for column in 0..args.width {
+                let x = at(channel, row, column);
+                let channels = (0..args.channels).map(|channel| at(channel, row, column));
+                result.push(match args.link {
+                    Link::Identity => Value::of(x as f32),
+                    Link::Sigmoid => {
+                        let value = 1.0 / (1.0 + (-x).exp());
+                        Value {
+                            value,
+                            magnitude: value,
+                        }
+                    }
+                    Link::Softmax => {
+                        let highest = channels.clone().fold(f64::MIN, f64::max);
+                        let sum: f64 = channels.map(|x| (x - highest).exp()).sum();
+                        let value = (x - highest).exp() / sum;
+                        Value {
+                            value,
+                            // An exponent is off by its own rounding, the sum by that of every channel.
+                            magnitude: value * (1.0 + (highest - x) + args.channels as f64),
+                        }
+                    }
+                });
+            }
+        }
+    }
+    result
 }
 
 /// Sums and sums of squares of every channel.

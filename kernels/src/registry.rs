@@ -5,7 +5,7 @@
 //! dispatch, tests, benches and listings follow from the lists.
 
 use crate::contract::{
-    ConvArgs, ConvInt8Args, ConvProblem, Exactness, MomentsArgs, Order, PointwiseArgs,
+    ConvArgs, ConvInt8Args, ConvProblem, Exactness, LinkArgs, MomentsArgs, Order, PointwiseArgs,
     QuantizeArgs, UpsampleArgs,
 };
 use crate::cpu::{Cpu, Isa};
@@ -217,6 +217,11 @@ simple_kernel!(
     /// A kernel that quantises an image.
     QuantizeKernel,
     QuantizeArgs
+);
+simple_kernel!(
+    /// A kernel that turns values into probabilities.
+    LinkKernel,
+    LinkArgs
 );
 
 macro_rules! conv {
@@ -438,6 +443,18 @@ static QUANTIZE: &[QuantizeKernel] = &[
     exact!(QuantizeKernel, "quantize_f32", scalar, quantize, Scalar),
 ];
 
+static LINK: &[LinkKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    exact!(LinkKernel, "link_f32", avx512, link, Avx512),
+    #[cfg(target_arch = "x86_64")]
+    exact!(LinkKernel, "link_f32", avx2, link, Avx2),
+    #[cfg(target_arch = "x86_64")]
+    exact!(LinkKernel, "link_f32", sse2, link, Sse2),
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    exact!(LinkKernel, "link_f32", simd128, link, Simd128),
+    exact!(LinkKernel, "link_f32", scalar, link, Scalar),
+];
+
 /// A kernel passed over, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -629,6 +646,7 @@ simple_access!(
     quantize,
     quantize_kernels
 );
+simple_access!(LINK, LinkKernel, "link", link, link_kernels);
 
 /// A line of the listing of all kernels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -658,6 +676,7 @@ pub fn all() -> impl Iterator<Item = Listed> {
         .chain(listed!(POINTWISE))
         .chain(listed!(MOMENTS))
         .chain(listed!(QUANTIZE))
+        .chain(listed!(LINK))
 }
 
 #[cfg(test)]

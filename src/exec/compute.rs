@@ -5,12 +5,11 @@ use std::ops::Range;
 
 use bytemuck::Pod;
 use endocast_kernels::contract::{
-    Activated, ConvArgs, ConvInt8Args, Epilogue, MomentsArgs, NextPlane, PlaneShape, PointwiseArgs,
-    QuantizeArgs, Source, Store, UpsampleArgs,
+    Activated, ConvArgs, ConvInt8Args, Epilogue, LinkArgs, MomentsArgs, NextPlane, PlaneShape,
+    PointwiseArgs, QuantizeArgs, Source, Store, UpsampleArgs,
 };
 
 use super::planes::Loan;
-use super::result::unpack;
 use super::slab::Slab;
 use crate::plan::{Conv, Kernel, MAX_INPUTS, Step, Work};
 
@@ -95,8 +94,15 @@ impl Slab<'_> {
             Work::Result { source, link, out } => {
                 let tensor = &context.plan.tensors[*source];
                 if let Some(mut out) = self.lend(*out, z, 1) {
-                    let blocked = self.plane(*source, z).data;
-                    unpack(blocked, tensor, *link, out.plane().data);
+                    context.kernels.link.run(&mut LinkArgs {
+                        input: self.plane(*source, z),
+                        lanes: tensor.lanes(),
+                        channels: tensor.channels,
+                        height: tensor.shape.height,
+                        width: tensor.shape.width,
+                        link: *link,
+                        out: out.plane(),
+                    });
                     self.take_back(out);
                 }
             }

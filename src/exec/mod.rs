@@ -1,11 +1,9 @@
 //! Runs a plan.
 
 mod compute;
-mod exponential;
 mod memory;
 mod parameters;
 mod planes;
-mod result;
 mod slab;
 
 use std::fmt;

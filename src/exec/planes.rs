@@ -7,7 +7,7 @@ use bytemuck::Pod;
 use endocast_kernels::contract::{Plane, PlaneMut, PlaneShape, Quantisation, Source, Store};
 
 use super::slab::Slab;
-use crate::plan::{Conv, Element, Home, Tensor, TensorId};
+use crate::plan::{Conv, Element, Home, Layout, Tensor, TensorId};
 
 /// A plane, or two, on loan from where they are stored.
 pub struct Loan<'a> {
@@ -79,6 +79,9 @@ fn numbers<'a, T: Pod>(tensor: &Tensor, bytes: &'a mut [u8]) -> PlaneMut<'a, T> 
 
 fn store<'a>(tensor: &Tensor, bytes: &'a mut [u8]) -> Store<'a> {
     match tensor.element {
+        Element::F32 if tensor.layout == Layout::Planar => {
+            Store::Planar(numbers(tensor, bytes), tensor.channels)
+        }
         Element::F32 => Store::F32(numbers(tensor, bytes)),
         Element::U8(quantisation) => Store::U8(
             numbers(tensor, bytes),

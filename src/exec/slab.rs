@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use endocast_kernels::contract::LANES;
 use endocast_kernels::registry::{
-    self, MomentsKernel, PointwiseKernel, Policy, QuantizeKernel, UpsampleKernel,
+    self, LinkKernel, MomentsKernel, PointwiseKernel, Policy, QuantizeKernel, UpsampleKernel,
 };
 
 use super::parameters::Parameters;
@@ -23,6 +23,7 @@ pub struct Kernels {
     pub pointwise: &'static PointwiseKernel,
     pub moments: &'static MomentsKernel,
     pub quantise: &'static QuantizeKernel,
+    pub link: &'static LinkKernel,
 }
 
 impl Kernels {
@@ -33,6 +34,7 @@ impl Kernels {
             pointwise: registry::pointwise(policy).kernel,
             moments: registry::moments(policy).kernel,
             quantise: registry::quantize(policy).kernel,
+            link: registry::link(policy).kernel,
         }
     }
 }

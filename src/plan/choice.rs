@@ -1,6 +1,6 @@
 //! The kernel of each convolution.
 
-use endocast_kernels::contract::ConvProblem;
+use endocast_kernels::contract::{ConvProblem, blocks_of};
 use endocast_kernels::cpu::Isa;
 use endocast_kernels::peak::Products;
 use endocast_kernels::registry::{self, Choice, ConvInt8Kernel, ConvKernel, Policy, Refusal};
@@ -43,7 +43,7 @@ impl ConvChoice {
             planar: sources
                 .clone()
                 .any(|source| source.layout != Layout::Blocked),
-            outputs: out.blocks(),
+            outputs: blocks_of(out.channels),
             depth: out.depth,
             height: out.shape.height,
             width: out.shape.width,

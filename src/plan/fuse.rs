@@ -1,10 +1,10 @@
 //! From the graph to steps: convolutions swallow the sums, affine maps and activations around them, and
 //! what is only ever read quantised is stored quantised.
 
-use endocast_kernels::contract::{Activation, GROUP, MAX_TERMS, PlaneShape, upsample_taps};
+use endocast_kernels::contract::{Activation, GROUP, Link, MAX_TERMS, PlaneShape, upsample_taps};
 use endocast_weights::{Graph, Node, Op, Quantisation};
 
-use super::step::{Coefficients, Conv, Element, Home, Layout, Link, Step, Tensor, TensorId, Work};
+use super::step::{Coefficients, Conv, Element, Home, Layout, Step, Tensor, TensorId, Work};
 use super::stream::MAX_INPUTS;
 use super::{Error, MAX_EXTENT, Normalisation};
 
@@ -351,6 +351,9 @@ impl Fuser<'_> {
                 _ => return Err(self.unsupported(last, "cannot be a result")),
             },
         };
+        if self.can_be_planar(source) {
+            self.fused.tensors[source].layout = Layout::Planar;
+        }
         let grid = self.grid(source);
         let out = self.tensor(last, grid, Layout::Planar, Element::F32);
         self.step(last, Work::Result { source, link, out }, grid[0]);
@@ -364,6 +367,23 @@ impl Fuser<'_> {
             }
         }
         Ok(self.fused)
+    }
+
+    /// Whether a convolution can store tensor `id` planar, and no step reads it.
+    fn can_be_planar(&self, id: TensorId) -> bool {
+        let blocked = |id: &TensorId| self.fused.tensors[*id].layout == Layout::Blocked;
+        let mut steps = self.fused.steps.iter();
+        let stored = steps.clone().any(|step| match &step.work {
+            Work::Conv(conv) => {
+                let plain = conv.residual.is_none() && conv.activated.is_none();
+                plain
+                    && conv.raw == Some(id)
+                    && (conv.kernel, conv.stride) == (1, 1)
+                    && conv.sources.iter().all(blocked)
+            }
+            _ => false,
+        });
+        stored && !steps.any(|step| step.inputs().contains(&id))
     }
 
     fn store(&mut self, node: usize, grid: [usize; 3]) -> TensorId {

@@ -17,7 +17,7 @@ use endocast_weights::Graph;
 
 pub use choice::{ConvChoice, Kernel};
 pub use memory::{Region, Role, Stage};
-pub use step::{Coefficients, Conv, Element, Home, Layout, Link, Step, Tensor, TensorId, Work};
+pub use step::{Coefficients, Conv, Element, Home, Layout, Step, Tensor, TensorId, Work};
 pub use stream::{Group, MAX_INPUTS, MAX_STEPS, Schedule, Slabs, first_planes};
 
 /// Longest edge of a grid.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use endocast_kernels::contract::{Activation, GROUP, LANES, PlaneShape, Tap, blocks_of};
+use endocast_kernels::contract::{Activation, GROUP, LANES, Link, PlaneShape, Tap, blocks_of};
 use endocast_weights::Quantisation;
 
 /// Index into [`super::Plan::tensors`].
@@ -87,7 +87,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// 16-channel blocks, or channels of an image.
+    /// 16-channel blocks, or channels of a planar plane or an image.
     pub fn blocks(&self) -> usize {
         match self.layout {
             Layout::Planar | Layout::Interleaved => self.channels,
@@ -211,26 +211,15 @@ pub enum Work {
         /// Tensor written.
         out: TensorId,
     },
-    /// The network's result, unpacked from blocks.
+    /// The network's result.
     Result {
-        /// Tensor read.
+        /// Tensor read; planar if a convolution can store it so.
         source: TensorId,
         /// Applied to each voxel's channels.
         link: Link,
         /// Tensor written, planar.
         out: TensorId,
     },
-}
-
-/// From logits to probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// None: the values as they are.
-    Identity,
-    /// Logistic function, channel by channel.
-    Sigmoid,
-    /// Softmax over the channels.
-    Softmax,
 }
 
 /// One operation of the plan: computes any one plane of its outputs, or two at a time, from planes of

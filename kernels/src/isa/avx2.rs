@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::entry_points;
+use crate::contract::LANES;
 use crate::dot::Dot;
 use crate::vector::{Group, Unfused, Vector};
 use crate::words::{THIRD, WordDot, Words};
@@ -175,6 +176,34 @@ impl Dot for Sums {
                     let pairs = _mm256_maddubs_epi16(inputs, weights);
                     *sums = _mm256_add_epi32(*sums, _mm256_madd_epi16(pairs, ones));
                 }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_across(
+        sums: &mut [i32; LANES],
+        voxels: &[[u8; LANES]; LANES],
+        weights: &[i8; LANES],
+    ) {
+        // SAFETY: arrays hold what is read and written; the caller promises AVX2.
+        unsafe {
+            let weights = _mm256_broadcastsi128_si256(_mm_loadu_si128(weights.as_ptr().cast()));
+            let ones = _mm256_set1_epi16(1);
+            let halves = voxels.as_chunks::<8>().0.iter();
+            for (sums, voxels) in sums.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
+                let mut fours = [_mm256_setzero_si256(); 4];
+                for (fours, voxels) in fours.iter_mut().zip(voxels.as_chunks::<2>().0) {
+                    let inputs = _mm256_loadu_si256(voxels.as_ptr().cast());
+                    *fours = _mm256_madd_epi16(_mm256_maddubs_epi16(inputs, weights), ones);
+                }
+                // Even voxels in the lower half, odd ones in the upper.
+                let [a, b, c, d] = fours;
+                let all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+                let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+                let all = _mm256_permutevar8x32_epi32(all, order);
+                let sums = sums.as_mut_ptr().cast::<__m256i>();
+                sums.write_unaligned(_mm256_add_epi32(sums.read_unaligned(), all));
             }
         }
     }

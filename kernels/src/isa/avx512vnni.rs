@@ -3,9 +3,10 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::avx2::Ywords;
+use super::avx2::{self, Ywords};
 use super::avx512::Zmm;
 use super::entry_points;
+use crate::contract::LANES;
 use crate::dot::Dot;
 use crate::vector::Unfused;
 use crate::words::{THIRD, WordDot};
@@ -38,6 +39,16 @@ impl Dot for Sums {
                 sums.0 = _mm512_dpbusd_epi32(sums.0, _mm512_set1_epi32(inputs), weights);
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_across(
+        sums: &mut [i32; LANES],
+        voxels: &[[u8; LANES]; LANES],
+        weights: &[i8; LANES],
+    ) {
+        // SAFETY: passed on from the caller; AVX2 is part of the instruction set.
+        unsafe { avx2::Sums::accumulate_across(sums, voxels, weights) }
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{avx2, entry_points};
+use crate::contract::LANES;
 use crate::dot::Dot;
 
 /// The sums of a voxel, two registers.
@@ -36,6 +37,16 @@ impl Dot for Sums {
                 }
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_across(
+        sums: &mut [i32; LANES],
+        voxels: &[[u8; LANES]; LANES],
+        weights: &[i8; LANES],
+    ) {
+        // SAFETY: passed on from the caller; AVX2 is part of the instruction set.
+        unsafe { avx2::Sums::accumulate_across(sums, voxels, weights) }
     }
 
     #[inline(always)]

@@ -38,6 +38,7 @@ macro_rules! entry_points {
         entry_points! { @ $vector, $($features,)?
             moments(crate::contract::MomentsArgs) = crate::op::moments::moments::<$vector>;
             quantize(crate::contract::QuantizeArgs) = crate::op::quantize::quantize::<$vector>;
+            link(crate::contract::LinkArgs) = crate::op::link::link;
         }
     };
     (int8 $dot:ty, tile $tile:literal $(, features $features:literal)?) => {

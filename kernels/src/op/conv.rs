@@ -2,6 +2,7 @@
 
 use super::finish::Finish;
 use super::for_each_tile;
+use super::head::head;
 use crate::contract::{ConvArgs, LANES, Source};
 use crate::registry::Form;
 use crate::vector::Vector;
@@ -21,6 +22,9 @@ pub(crate) static DIRECT: Form = Form {
 pub(crate) unsafe fn direct<V: Vector, const TILE: usize>(args: &mut ConvArgs) {
     // SAFETY: the caller's promises are those of `sweep`; the problem is what picks the variant.
     unsafe {
+        if args.epilogue.is_planar() {
+            return head::<V>(args);
+        }
         match (args.problem.planar, args.problem.stride) {
             (false, 1) => sweep::<V, TILE, false, 1>(args),
             (false, _) => sweep::<V, TILE, false, 2>(args),

@@ -3,6 +3,7 @@
 
 use super::finish::Finish;
 use super::for_each_tile;
+use super::head::head_int8;
 use crate::contract::{ConvInt8Args, GROUP, GROUPS, LANES, Source};
 use crate::dot::Dot;
 use crate::registry::Int8Form;
@@ -23,6 +24,9 @@ pub(crate) static DIRECT: Int8Form = Int8Form {
 pub(crate) unsafe fn direct<D: Dot, const TILE: usize>(args: &mut ConvInt8Args) {
     // SAFETY: the caller's promises are those of `sweep`; the problem is what picks the variant.
     unsafe {
+        if args.epilogue.is_planar() {
+            return head_int8::<D>(args);
+        }
         match (args.problem.planar, args.problem.stride) {
             (false, 1) => sweep::<D, TILE, false, 1>(args),
             (false, _) => sweep::<D, TILE, false, 2>(args),

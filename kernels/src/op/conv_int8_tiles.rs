@@ -2,6 +2,7 @@
 //! four rows times 16 output channels.
 
 use super::finish::Finish;
+use super::head::head_int8;
 use crate::contract::{ConvInt8Args, ConvProblem, GROUP, LANES, Source};
 use crate::dot::Dot;
 use crate::tiles::{ROW_BYTES, ROWS, Shapes, Tiles};
@@ -38,6 +39,9 @@ macro_rules! for_rows {
 pub(crate) unsafe fn tiled<T: Tiles, D: Dot>(args: &mut ConvInt8Args) {
     // SAFETY: the caller's promises are those of `sweep`; the problem is what picks the variant.
     unsafe {
+        if args.epilogue.is_planar() {
+            return head_int8::<D>(args);
+        }
         match args.problem.dilation {
             1 => sweep::<T, D, true>(args),
             _ => sweep::<T, D, false>(args),

@@ -31,6 +31,7 @@ impl<V: Vector> Target<V> {
                     range: quantisation.range().map(|end| V::splat(end)),
                     zero: i32::from(quantisation.zero),
                 },
+                Store::Planar(..) => unreachable!("`check` leaves it to `head.rs`"),
             }
         }
     }

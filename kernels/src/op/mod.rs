@@ -4,6 +4,8 @@ pub(crate) mod conv;
 pub(crate) mod conv_int8;
 pub(crate) mod conv_int8_tiles;
 mod finish;
+mod head;
+pub(crate) mod link;
 pub(crate) mod moments;
 pub(crate) mod pointwise;
 pub(crate) mod quantize;

@@ -4,8 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use endocast_kernels::contract::{
-    Activated, ConvArgs, ConvProblem, Epilogue, LANES, NextPlane, Plane, PlaneShape, Quantisation,
-    Source,
+    Activated, ConvArgs, ConvProblem, Epilogue, LANES, NextPlane, Plane, PlaneShape, Source,
 };
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
@@ -13,7 +12,7 @@ use endocast_kernels::registry::{self, ConvKernel};
 
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::{Out, Tolerance, compare, quantisations};
+use super::output::{Form, Out, Tolerance, compare, planar, quantised};
 use super::{Test, blame, fills, selected};
 
 /// A convolution to be computed.
@@ -70,6 +69,19 @@ impl Case {
             .map(|&(blocks, halo)| (blocks, needed + halo))
             .collect();
         self
+    }
+
+    /// Whether the sums may be stored planar.
+    pub fn can_be_planar(&self) -> bool {
+        let ConvProblem {
+            kernel,
+            stride,
+            planar,
+            ..
+        } = self.problem;
+        (kernel, stride, planar) == (1, 1, false)
+            && self.residual.is_none()
+            && self.activated.is_none()
     }
 
     pub fn shape(&self, halo: usize) -> PlaneShape {
@@ -160,7 +172,7 @@ impl Data {
         count: usize,
         [weights, scratch]: [&[f32]; 2],
         placement: Placement,
-        quantisations: [Option<Quantisation>; 2],
+        forms: [Form; 2],
         run: impl FnOnce(&mut ConvArgs) -> R,
     ) -> (R, Vec<[Option<Out>; 2]>) {
         let place = |values: &[f32]| Guarded::new(values, placement);
@@ -178,15 +190,10 @@ impl Data {
         let [weights, bias, scale, shift] =
             [weights, &self.bias, &self.scale, &self.shift].map(place);
         let residuals = self.residuals.each_ref().map(|residual| place(residual));
-        let [first, second] = quantisations;
-        let out = |halo: Option<usize>, quantisation| {
+        let [first, second] = forms;
+        let out = |halo: Option<usize>, form| {
             let shape = case.shape(halo?);
-            Some(Out::new(
-                shape,
-                case.problem.outputs,
-                placement,
-                quantisation,
-            ))
+            Some(Out::new(shape, case.problem.outputs, placement, form))
         };
         let mut outputs: Vec<_> = (0..count)
             .map(|_| [out(case.raw, first), out(case.activated, second)])
@@ -229,7 +236,7 @@ impl Data {
         case: &Case,
         kernel: &ConvKernel,
         placement: Placement,
-        quantisations: [Option<Quantisation>; 2],
+        forms: [Form; 2],
         poison: f32,
     ) -> Vec<[Option<Out>; 2]> {
         let mut weights = self.weights.clone();
@@ -241,7 +248,7 @@ impl Data {
         let run = |args: &mut ConvArgs| kernel.run(args);
         let buffers = [&weights[..], &scratch];
         let count = kernel.planes();
-        self.with_args(case, count, buffers, placement, quantisations, run)
+        self.with_args(case, count, buffers, placement, forms, run)
             .1
     }
 }
@@ -256,10 +263,10 @@ fn check(kernel: &ConvKernel, peer: &ConvKernel, case: &Case, fill: Fill) -> Res
         kernel.planes(),
         [&data.weights, &[]],
         Placement::End,
-        [None; 2],
+        [Form::F32; 2],
         by_definition,
     );
-    let found = data.run(case, kernel, Placement::End, [None; 2], f32::NAN);
+    let found = data.run(case, kernel, Placement::End, [Form::F32; 2], f32::NAN);
     let found: Vec<_> = (found.into_iter())
         .map(|plane| plane.map(|out| out.map(Out::values)))
         .collect();
@@ -283,25 +290,30 @@ fn check(kernel: &ConvKernel, peer: &ConvKernel, case: &Case, fill: Fill) -> Res
             }
         }
     }
-    let [a, b, c] = quantisations().map(Some);
-    let others = [
-        (peer, Placement::End, [None, None], "its equal"),
+    let [a, b, c] = quantised();
+    let mut others = vec![
+        (peer, Placement::End, [Form::F32; 2], "its equal"),
         (
             kernel,
             Placement::Start,
-            [None, a],
+            [Form::F32, a],
             "it after an inaccessible page",
         ),
         (
             kernel,
             Placement::Skewed,
-            [None, None],
+            [Form::F32; 2],
             "it at an odd address",
         ),
         (kernel, Placement::Skewed, [b, c], "it in `f32`"),
     ];
-    for (kernel, placement, quantisations, than) in others {
-        let again = data.run(case, kernel, placement, quantisations, 1e30);
+    if case.can_be_planar() {
+        let [one, some] = planar(case.problem.outputs);
+        others.push((kernel, Placement::End, [one, one], "it in blocks"));
+        others.push((kernel, Placement::Start, [some, some], "it in blocks"));
+    }
+    for (kernel, placement, forms, than) in others {
+        let again = data.run(case, kernel, placement, forms, 1e30);
         let again = again.iter().flatten().flatten();
         for (found, again) in found.iter().flatten().flatten().zip(again) {
             again.equal(found, than)?;

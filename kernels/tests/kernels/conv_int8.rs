@@ -3,8 +3,7 @@
 use std::fmt;
 
 use endocast_kernels::contract::{
-    Activated, ConvInt8Args, Epilogue, GROUP, LANES, NextPlane, Plane, Quantisation, Source,
-    pairs_fit,
+    Activated, ConvInt8Args, Epilogue, GROUP, LANES, NextPlane, Plane, Source, pairs_fit,
 };
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
@@ -13,7 +12,7 @@ use endocast_kernels::registry::{self, ConvInt8Kernel};
 use super::conv::{Case, families};
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::{Out, quantisations, written};
+use super::output::{Form, Out, planar, quantised, written};
 use super::{Test, blame, quick, selected};
 
 /// What inputs and weights are like.
@@ -146,13 +145,13 @@ impl Data {
     }
 
     /// Calls `run` with the arguments of the case for `count` output planes and `scratch`; returns its
-    /// result and both stores of each plane, quantised or not.
+    /// result and both stores of each plane, in the forms asked for.
     fn with_args<R>(
         &self,
         case: &Case,
         count: usize,
         scratch: &[i32],
-        quantisations: [Option<Quantisation>; 2],
+        forms: [Form; 2],
         placement: Placement,
         run: impl FnOnce(&mut ConvInt8Args) -> R,
     ) -> (R, Vec<[Option<Out>; 2]>) {
@@ -175,15 +174,10 @@ impl Data {
             [&self.scale, &self.bias, &self.affine[0], &self.affine[1]]
                 .map(|values| Guarded::new(values, placement));
         let residuals = (self.residuals.each_ref()).map(|plane| Guarded::new(plane, placement));
-        let [first, second] = quantisations;
-        let out = |halo: Option<usize>, quantisation| {
+        let [first, second] = forms;
+        let out = |halo: Option<usize>, form| {
             let shape = case.shape(halo?);
-            Some(Out::new(
-                shape,
-                case.problem.outputs,
-                placement,
-                quantisation,
-            ))
+            Some(Out::new(shape, case.problem.outputs, placement, form))
         };
         let mut outputs: Vec<_> = (0..count)
             .map(|_| [out(case.raw, first), out(case.activated, second)])
@@ -227,18 +221,26 @@ fn check(kernel: &ConvInt8Kernel, case: &Case, bytes: Bytes) -> Result<(), Strin
     let data = Data::new(case, bytes);
     let count = kernel.planes();
     let reference = |args: &mut ConvInt8Args| reference::conv_int8(args);
-    let (expected, _) = data.with_args(case, count, &[], [None, None], Placement::End, reference);
-    let [a, b, c] = quantisations().map(Some);
-    let runs = [
-        ([None, a], Placement::End),
-        ([b, None], Placement::Start),
-        ([None, None], Placement::Skewed),
+    let (expected, _) = data.with_args(case, count, &[], [Form::F32; 2], Placement::End, reference);
+    let [a, b, c] = quantised();
+    let single = Form::F32;
+    let mut runs = vec![
+        ([single, a], Placement::End),
+        ([b, single], Placement::Start),
+        ([single, single], Placement::Skewed),
         ([a, c], Placement::Skewed),
     ];
-    for (poison, (quantisations, placement)) in (0x1234_5678..).zip(runs) {
+    if case.can_be_planar() {
+        let [one, some] = planar(case.problem.outputs);
+        runs.extend([
+            ([one, one], Placement::End),
+            ([some, some], Placement::Start),
+        ]);
+    }
+    for (poison, (forms, placement)) in (0x1234_5678..).zip(runs) {
         let scratch = vec![poison; kernel.scratch_len(&case.problem)];
         let run = |args: &mut ConvInt8Args| kernel.run(args);
-        let (_, outputs) = data.with_args(case, count, &scratch, quantisations, placement, run);
+        let (_, outputs) = data.with_args(case, count, &scratch, forms, placement, run);
         for (found, expected) in outputs.iter().zip(&expected) {
             let stored = [
                 (case.raw, &found[0], &expected.raw),

@@ -5,6 +5,7 @@ mod conv;
 mod conv_int8;
 #[cfg_attr(target_family = "wasm", path = "unguarded.rs")]
 mod guarded;
+mod link;
 mod moments;
 mod numbers;
 mod output;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     tests.extend(pointwise::tests(cpu));
     tests.extend(moments::tests(cpu));
     tests.extend(quantize::tests(cpu));
+    tests.extend(link::tests(cpu));
     tests.extend(second_opinion::tests(cpu));
     let mut trials: Vec<_> = tests
         .into_iter()

@@ -11,24 +11,39 @@ use super::guarded::{Guarded, Placement};
 const CANARY: u32 = 0x7fc0_d1ed;
 const CANARY_BYTE: u8 = 0xa5;
 
+/// How an output plane is to be stored.
+#[derive(Clone, Copy)]
+pub enum Form {
+    F32,
+    U8(Quantisation),
+    /// So many channels.
+    Planar(usize),
+}
+
 /// An output plane.
 pub enum Out {
     F32(Guarded<f32>),
     U8(Guarded<u8>, Quantisation),
+    Planar {
+        plane: Guarded<f32>,
+        channels: usize,
+        area: usize,
+    },
 }
 
 impl Out {
-    /// A blocked plane of canaries.
-    pub fn new(
-        shape: PlaneShape,
-        blocks: usize,
-        placement: Placement,
-        quantisation: Option<Quantisation>,
-    ) -> Out {
+    /// A plane of canaries.
+    pub fn new(shape: PlaneShape, blocks: usize, placement: Placement, form: Form) -> Out {
+        let singles = |len| Guarded::new(&vec![f32::from_bits(CANARY); len], placement);
         let len = shape.blocked_len(blocks);
-        match quantisation {
-            None => Out::F32(Guarded::new(&vec![f32::from_bits(CANARY); len], placement)),
-            Some(q) => Out::U8(Guarded::new(&vec![CANARY_BYTE; len], placement), q),
+        match form {
+            Form::F32 => Out::F32(singles(len)),
+            Form::U8(q) => Out::U8(Guarded::new(&vec![CANARY_BYTE; len], placement), q),
+            Form::Planar(channels) => Out::Planar {
+                plane: singles(channels * shape.area()),
+                channels,
+                area: shape.area(),
+            },
         }
     }
 
@@ -36,6 +51,9 @@ impl Out {
         match self {
             Out::F32(data) => Store::F32(PlaneMut { data, halo }),
             Out::U8(data, quantisation) => Store::U8(PlaneMut { data, halo }, *quantisation),
+            Out::Planar {
+                plane, channels, ..
+            } => Store::Planar(PlaneMut { data: plane, halo }, *channels),
         }
     }
 
@@ -43,11 +61,11 @@ impl Out {
     pub fn values(self) -> Guarded<f32> {
         match self {
             Out::F32(plane) => plane,
-            Out::U8(..) => panic!("values were quantised"),
+            Out::U8(..) | Out::Planar { .. } => panic!("values were stored in another form"),
         }
     }
 
-    /// Demands `values`, as they are or quantised.
+    /// Demands the blocked `values`, in the form of this plane.
     pub fn equal(&self, values: &[f32], than: &str) -> Result<(), String> {
         match self {
             Out::F32(found) => equal(found, values, than),
@@ -64,16 +82,37 @@ impl Out {
                     )),
                 }
             }
+            Out::Planar {
+                plane,
+                channels,
+                area,
+            } => {
+                let value = |channel: usize, voxel: usize| {
+                    let block = channel / LANES * area;
+                    values[(block + voxel) * LANES + channel % LANES]
+                };
+                let expected: Vec<f32> = (0..*channels)
+                    .flat_map(|channel| (0..*area).map(move |voxel| value(channel, voxel)))
+                    .collect();
+                equal(plane, &expected, than)
+            }
         }
     }
 }
 
-/// Quantisations to store with.
-pub fn quantisations() -> [Quantisation; 3] {
-    [(100.0, 3), (1.0, 128), (1e-7, 255)].map(|(inverse_scale, zero)| Quantisation {
-        inverse_scale,
-        zero,
+/// Quantised forms.
+pub fn quantised() -> [Form; 3] {
+    [(100.0, 3), (1.0, 128), (1e-7, 255)].map(|(inverse_scale, zero)| {
+        Form::U8(Quantisation {
+            inverse_scale,
+            zero,
+        })
     })
+}
+
+/// Planar forms of `blocks` blocks: a single channel, and a last block that is not full.
+pub fn planar(blocks: usize) -> [Form; 2] {
+    [1, blocks * LANES - 13].map(Form::Planar)
 }
 
 /// How far results may be from the reference.

@@ -2,16 +2,14 @@
 
 use std::fmt;
 
-use endocast_kernels::contract::{
-    Activation, LANES, Plane, PlaneMut, PlaneShape, PointwiseArgs, Quantisation,
-};
+use endocast_kernels::contract::{Activation, LANES, Plane, PlaneMut, PlaneShape, PointwiseArgs};
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
 use endocast_kernels::registry::{self, PointwiseKernel};
 
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::{Out, Tolerance, compare, equal, quantisations};
+use super::output::{Form, Out, Tolerance, compare, equal, quantised};
 use super::{Test, blame, fills, selected};
 
 /// As the reference promises.
@@ -44,7 +42,7 @@ impl Case {
         &self,
         fill: Fill,
         placement: Placement,
-        quantisation: Option<Quantisation>,
+        form: Form,
         run: impl FnOnce(&mut PointwiseArgs) -> R,
     ) -> (R, Out) {
         let mut numbers = Numbers::new(fill, self);
@@ -55,7 +53,7 @@ impl Case {
         let scale = Guarded::new(&numbers.factors(self.blocks * LANES), placement);
         let shift = Guarded::new(&numbers.values(self.blocks * LANES), placement);
         let shape = self.shape(self.halos[2]);
-        let mut out = Out::new(shape, self.blocks, placement, quantisation);
+        let mut out = Out::new(shape, self.blocks, placement, form);
         let result = run(&mut PointwiseArgs {
             input: Plane {
                 data: &input,
@@ -115,13 +113,13 @@ fn check(
     case: &Case,
     fill: Fill,
 ) -> Result<(), String> {
-    let run = |kernel: &PointwiseKernel, placement, quantisation| {
-        let (_, out) = case.with_args(fill, placement, quantisation, |args| kernel.run(args));
+    let run = |kernel: &PointwiseKernel, placement, form| {
+        let (_, out) = case.with_args(fill, placement, form, |args| kernel.run(args));
         out
     };
     let by_definition = |args: &mut PointwiseArgs| reference::pointwise(args);
-    let (expected, _) = case.with_args(fill, Placement::End, None, by_definition);
-    let found = run(kernel, Placement::End, None).values();
+    let (expected, _) = case.with_args(fill, Placement::End, Form::F32, by_definition);
+    let found = run(kernel, Placement::End, Form::F32).values();
     let tolerance = Tolerance {
         exactness: kernel.exactness,
         roundings: ROUNDINGS,
@@ -134,12 +132,12 @@ fn check(
     compare(&found, shape, 0..case.blocks, &expected, tolerance)?;
     equal(
         &found,
-        &run(peer, Placement::End, None).values(),
+        &run(peer, Placement::End, Form::F32).values(),
         "its equal",
     )?;
-    for (placement, quantisation) in Placement::ALL.into_iter().zip(quantisations()) {
-        run(kernel, placement, None).equal(&found, "it elsewhere in memory")?;
-        run(kernel, placement, Some(quantisation)).equal(&found, "it")?;
+    for (placement, form) in Placement::ALL.into_iter().zip(quantised()) {
+        run(kernel, placement, Form::F32).equal(&found, "it elsewhere in memory")?;
+        run(kernel, placement, form).equal(&found, "it")?;
     }
     Ok(())
 }

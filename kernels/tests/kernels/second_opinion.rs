@@ -9,6 +9,7 @@ use super::Test;
 use super::conv::{Case, Data};
 use super::guarded::Placement;
 use super::numbers::Fill;
+use super::output::Form;
 
 /// Every input of every output voxel, `[row][column][dz][dy][dx][16]`.
 fn patches(args: &ConvArgs) -> Vec<f32> {
@@ -41,7 +42,7 @@ fn compare(cpu: Cpu) -> Result<(), String> {
         2,
         [&data.weights, &[]],
         Placement::End,
-        [None; 2],
+        [Form::F32; 2],
         |args| {
             let patches = patches(args);
             for sums in sums.chunks_exact_mut(LANES) {
@@ -76,7 +77,7 @@ fn compare(cpu: Cpu) -> Result<(), String> {
             Order::Direct => direct,
             Order::Winograd2x2x4 => winograd,
         };
-        let mut planes = data.run(&case, kernel, Placement::End, [None; 2], f32::NAN);
+        let mut planes = data.run(&case, kernel, Placement::End, [Form::F32; 2], f32::NAN);
         let [found, _] = planes.swap_remove(0);
         let found = found.expect("raw sums").values();
         for (index, (found, sum)) in found.iter().zip(&sums).enumerate() {

@@ -2,16 +2,14 @@
 
 use std::fmt;
 
-use endocast_kernels::contract::{
-    LANES, PlaneShape, Quantisation, Tap, UpsampleArgs, upsample_taps,
-};
+use endocast_kernels::contract::{LANES, PlaneShape, Tap, UpsampleArgs, upsample_taps};
 use endocast_kernels::cpu::Cpu;
 use endocast_kernels::reference;
 use endocast_kernels::registry::{self, UpsampleKernel};
 
 use super::guarded::{Guarded, Placement};
 use super::numbers::{Fill, Numbers};
-use super::output::{Out, Tolerance, compare, equal, quantisations};
+use super::output::{Form, Out, Tolerance, compare, equal, quantised};
 use super::{Test, blame, fills, selected};
 
 /// As the reference promises.
@@ -41,7 +39,7 @@ impl Case {
         &self,
         fill: Fill,
         placement: Placement,
-        quantisation: Option<Quantisation>,
+        form: Form,
         poison: f32,
         run: impl FnOnce(&mut UpsampleArgs) -> R,
     ) -> (R, Out) {
@@ -55,7 +53,7 @@ impl Case {
             let taps: Vec<Tap> = upsample_taps(len, self.factor).collect();
             Guarded::new(&taps, placement)
         });
-        let mut out = Out::new(self.out(), self.blocks, placement, quantisation);
+        let mut out = Out::new(self.out(), self.blocks, placement, form);
         let scratch = vec![poison; self.shape.width * LANES];
         let result = run(&mut UpsampleArgs {
             planes: [&planes[0], &planes[far]],
@@ -111,13 +109,13 @@ fn check(
     case: &Case,
     fill: Fill,
 ) -> Result<(), String> {
-    let run = |kernel: &UpsampleKernel, placement, quantisation, poison| {
+    let run = |kernel: &UpsampleKernel, placement, form, poison| {
         let run = |args: &mut UpsampleArgs| kernel.run(args);
-        case.with_args(fill, placement, quantisation, poison, run).1
+        case.with_args(fill, placement, form, poison, run).1
     };
     let by_definition = |args: &mut UpsampleArgs| reference::upsample(args);
-    let (expected, _) = case.with_args(fill, Placement::End, None, 0.0, by_definition);
-    let found = run(kernel, Placement::End, None, f32::NAN).values();
+    let (expected, _) = case.with_args(fill, Placement::End, Form::F32, 0.0, by_definition);
+    let found = run(kernel, Placement::End, Form::F32, f32::NAN).values();
     let tolerance = Tolerance {
         exactness: kernel.exactness,
         roundings: ROUNDINGS,
@@ -126,12 +124,12 @@ fn check(
     compare(&found, case.out(), 0..case.blocks, &expected, tolerance)?;
     equal(
         &found,
-        &run(peer, Placement::End, None, 1e30).values(),
+        &run(peer, Placement::End, Form::F32, 1e30).values(),
         "its equal",
     )?;
-    for (placement, quantisation) in Placement::ALL.into_iter().zip(quantisations()) {
-        run(kernel, placement, None, 1e30).equal(&found, "it elsewhere in memory")?;
-        run(kernel, placement, Some(quantisation), 1e30).equal(&found, "it")?;
+    for (placement, form) in Placement::ALL.into_iter().zip(quantised()) {
+        run(kernel, placement, Form::F32, 1e30).equal(&found, "it elsewhere in memory")?;
+        run(kernel, placement, form, 1e30).equal(&found, "it")?;
     }
     Ok(())
 }

@@ -25,16 +25,16 @@ const ROUND: f32 = (3_u32 << 22) as f32;
 ///
 /// Free of branches and calls, so that loops over it become vector code.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     let x = x.clamp(-104.0, 89.0);
     let rounded = x * LOG2_E + ROUND;
     let power = rounded - ROUND;
     // |rest| <= ln 2 / 2.
     let rest = (x - power * LN_2[0]) - power * LN_2[1];
-    let curve = TERMS[2..]
-        .iter()
-        .rev()
-        .fold(0.0, |sum, term| sum * rest + term);
+    let mut curve = 0.0;
+    for term in TERMS[2..].iter().rev() {
+        curve = curve * rest + term;
+    }
     let value = curve * (rest * rest) + rest + 1.0;
     // Two factors, since 2 to the power of 128 or -150 is no normal number.
     let power = rounded
